@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Unix sockets: made so that only their directory's owner can replace
+ * them, and never used before it is known who is at the other end.
+ */
+#include "sock.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "fd.h"
+#include "fs.h"
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83	/* Linux 6.16; not yet in every libc */
+#endif
+
+#define BACKLOG 4096
+
+enum mess_err
+sock_peer(int fd, struct mess_peer *out)
+{
+	struct ucred cred;
+	socklen_t len = sizeof cred;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		return err_from_errno();
+	*out = (struct mess_peer){ .uid = cred.uid, .gid = cred.gid, .pid = cred.pid };
+	return MESS_OK;
+}
+
+/* Through the held directory, so that length and renames above don't matter. */
+static enum mess_err
+address(int dir, const char *name, struct sockaddr_un *out)
+{
+	int n;
+
+	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	n = snprintf(out->sun_path, sizeof out->sun_path, "/proc/self/fd/%d/%s", dir, name);
+	return n < 0 || (size_t)n >= sizeof out->sun_path ? MESS_TOOBIG : MESS_OK;
+}
+
+enum mess_err
+sock_listen(int dir, const char *name, mode_t mode, int *out)
+{
+	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un sun;
+	enum mess_err err;
+	mode_t old;
+	int no = 0, rc;
+
+	if (fd == -1)
+		return err_from_errno();
+	if ((err = address(dir, name, &sun)) != MESS_OK)
+		return err;
+	/* Older kernels lack it; there descriptors sent are closed by plain reads. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof no);
+	/* Whoever calls this holds the spool's lock: what is left is a dead engine's. */
+	if (unlinkat(dir, name, 0) == -1 && errno != ENOENT)
+		return err_from_errno();
+	/* The mode comes with the name: chmod afterwards would leave an instant between. */
+	old = umask(0777 & ~mode);
+	rc = bind(fd, (struct sockaddr *)&sun, sizeof sun);
+	(void)umask(old);
+	if (rc == -1 || listen(fd, BACKLOG) == -1)
+		return err_from_errno();
+	*out = TAKE(fd, -1);
+	return MESS_OK;
+}
+
+enum mess_err
+sock_connect(int dir, const char *name, int *out)
+{
+	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sun;
+	enum mess_err err;
+
+	if (fd == -1)
+		return err_from_errno();
+	if ((err = address(dir, name, &sun)) != MESS_OK)
+		return err;
+	while (connect(fd, (struct sockaddr *)&sun, sizeof sun) == -1) {
+		if (errno == EINTR)
+			continue;
+		if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR)
+			return MESS_NODAEMON;
+		return err_from_errno();
+	}
+	*out = TAKE(fd, -1);
+	return MESS_OK;
+}
+
+enum mess_err
+sock_check_server(int fd, int dir)
+{
+	struct mess_peer peer = { .uid = (uid_t)-1 };
+	enum mess_err err;
+	struct stat st;
+
+	if ((err = sock_peer(fd, &peer)) != MESS_OK)
+		return err;
+	if (peer.uid == 0 || peer.uid == geteuid())
+		return MESS_OK;
+	if (fstat(dir, &st) == -1)
+		return err_from_errno();
+	if (peer.uid == st.st_uid && (st.st_mode & 022) == 0)
+		return MESS_OK;
+	return MESS_DENIED;
+}
+
+enum mess_err
+sock_open_parent(const char *path, int *dir, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *parent = NULL;
+	int fd;
+
+	if (slash == NULL)
+		parent = strdup(".");
+	else
+		parent = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	if (parent == NULL)
+		return MESS_LIMIT;
+	if ((fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return errno == ENOENT ? MESS_NODAEMON : err_from_errno();
+	*dir = fd;
+	*name = slash == NULL ? path : slash + 1;
+	return MESS_OK;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Unix sockets and who is at the other end.
+ */
+#ifndef BASE_SOCK_H
+#define BASE_SOCK_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+/* Who connected, as the kernel says; frozen at connect. */
+struct mess_peer {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+};
+
+NODISCARD enum mess_err sock_peer(int fd, struct mess_peer *out);
+
+/*
+ * A socket named name in the held directory dir, whatever the length of
+ * the path (through /proc/self/fd where sockaddr_un is too short).
+ * sock_listen refuses descriptors sent to it where the kernel can.
+ */
+NODISCARD enum mess_err sock_listen(int dir, const char *name, mode_t mode, int *out);
+/* errno tells MESS_NODAEMON (nobody there) from the rest; blocking socket. */
+NODISCARD enum mess_err sock_connect(int dir, const char *name, int *out);
+
+/*
+ * The server must be root, ourselves, or the owner of the directory of its
+ * socket, which nobody else may write: else MESS_DENIED, before a byte is sent.
+ */
+NODISCARD enum mess_err sock_check_server(int fd, int dir);
+
+/* Splits "a/b/sock" into an open directory and "sock" (borrowed from path). */
+NODISCARD enum mess_err sock_open_parent(const char *path, int *dir, const char **name);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A large body on its way in: a file of its own, made with bounded memory.
+ *
+ * Promise: the file is whole and synced before it gets its name in cur/,
+ * and has it durably before its record is committed; a body that is not
+ * finished leaves nothing.
+ */
+#ifndef BODY_H
+#define BODY_H
+
+#include "log.h"
+
+/* "NUMBER.body" in cur/. */
+#define BODY_SUFFIX ".body"
+
+struct body;
+
+/* A file in the topic's tmp/; headers are copied. */
+NODISCARD enum mess_err body_new(struct log *l, const char *headers, size_t headers_len,
+    struct body **out);
+/* Safe at any time before body_name: removes the file; waits for a sync under way. */
+void body_free(struct body *b);
+
+NODISCARD enum mess_err body_write(struct body *b, const void *data, size_t len);
+uint64_t body_len(const struct body *b);
+
+/*
+ * Sync beside the loop; then done(arg, err), unless body_free comes first.
+ * MESS_SICK is not meant by an error: nothing was promised yet.
+ */
+void body_sync(struct body *b, void (*done)(void *arg, enum mess_err err), void *arg);
+/* The same at once. */
+NODISCARD enum mess_err body_sync_now(struct body *b);
+
+/* Move to cur/ as seq's body, durably.  For log_append_body. */
+NODISCARD enum mess_err body_name(struct body *b, int cur, uint64_t seq);
+uint64_t body_payload_sum(const struct body *b);
+const char *body_headers(const struct body *b, size_t *len);
+
+/* Remove what unfinished bodies of an engine before this one left in tmp/. */
+NODISCARD enum mess_err body_sweep(int topic_dir);
+/* Remove the bodies of messages below first from cur/. */
+void body_sweep_below(int cur, uint64_t first);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files behind mess.h share: the connection with its requests in
+ * flight, and the state of a publisher and of a consumer on top of it.
+ *
+ *   client.c           open, close, connection: bytes out, replies in
+ *   client_start.c     finding the engine; starting a personal one
+ *   client_publish.c   one message, a stream of them, a body of any length
+ *   client_consume.c   frames to messages; acks
+ *   client_topic.c     create, delete, list, show, stat
+ *
+ * The socket is only ever used with MSG_DONTWAIT, or read when nothing is
+ * left to send: the two ends can't wait for each other.
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include "base/buf.h"
+#include "protocol.h"
+
+#define CLIENT_PATIENCE_MS 10000	/* for an engine to start, or to make room */
+#define CLIENT_PENDING 64		/* requests in flight */
+#define CLIENT_BATCHES 8		/* batches in flight, memory for that many */
+#define CLIENT_BATCH_COUNT 4096		/* messages in one of them */
+#define CLIENT_OUT_LOW ((size_t)1 << 20) /* more than this is not queued for sending */
+#define CLIENT_STASH_MAX ((size_t)16 << 20)
+
+/* What the reply, when it comes, belongs to; replies come in request order. */
+enum client_pending {
+	PENDING_HELLO,
+	PENDING_CALL,	/* somebody waits for it: mess.call */
+	PENDING_TEXT,	/* the same, and counted bytes follow the reply */
+	PENDING_BATCH,	/* the oldest batch in flight without a reply */
+	PENDING_SINGLE,	/* a message of a refused batch, sent again alone */
+	PENDING_ACK,
+	PENDING_TAKE,
+	PENDING_RESUME,
+};
+
+/* The one request that is waited for. */
+struct client_call {
+	bool done;
+	enum mess_err err;
+	uint64_t number[2];
+};
+
+/* Messages in the form of PUBS, or of a .rec file when there is no engine. */
+struct client_batch {
+	struct buf data;
+	uint64_t count;
+};
+
+/*
+ * A stream.  fill[first] is the oldest batch in flight and fill[first +
+ * flying], counted round, the one being filled.
+ */
+struct client_stream {
+	bool open;
+	bool direct;		/* no engine: into new/ */
+	char topic[NAME_TOPIC_MAX + 1];
+	struct client_batch fill[CLIENT_BATCHES + 1];
+	unsigned first, flying;
+	unsigned refused;	/* batches in flight answered with an error, from the oldest */
+	unsigned singles;	/* PENDING_SINGLE in flight */
+	enum mess_err reason;	/* why the oldest was refused */
+	enum mess_err err;	/* why the stream ended */
+	uint64_t durable;
+	void (*on_durable)(void *arg, uint64_t seq);
+	void *arg;
+};
+
+struct client_body {
+	bool open;
+	struct maildir *file;	/* NULL: by way of the engine */
+	uint64_t size;
+};
+
+enum client_mode {
+	CONSUME_NOT,
+	CONSUME_SUB,
+	CONSUME_TAIL,
+	CONSUME_PEEK,
+};
+
+/*
+ * A consumer.  The bytes of frames are read where they arrived, in mess.in;
+ * whoever must wait for a reply that is behind them moves them to stash,
+ * which is read first.  What doesn't fit there is dropped: mess_next then
+ * says so, and the engine has those messages still.
+ */
+struct client_consumer {
+	enum client_mode mode;
+	char topic[NAME_TOPIC_MAX + 1];
+	uint64_t frame_left;	/* bytes of the frame that begins or goes on in mess.in */
+	struct buf stash;
+	bool dropped;
+	bool ended;		/* END came and was not told yet */
+	enum mess_err err;	/* of a TAKE or an ACK, not told yet */
+
+	/* A large body that is being read. */
+	struct record large;
+	struct record_summer *sum;
+	uint64_t body_left;
+
+	/* Acks: a range that may still grow, the finished ones as text, lines in flight. */
+	uint64_t ack_lo, ack_hi;
+	struct buf acks;
+	unsigned acks_flying;
+};
+
+struct mess {
+	char *socket;
+	char *spool;
+	char *deliverd;
+	unsigned idle_exit;
+	int spool_dir;		/* a personal spool, held from its first use */
+	pid_t engine;		/* started by us and not reaped, or 0 */
+	struct buf detail;
+
+	int fd;
+	bool greeted;		/* HELLO was answered */
+	bool abandoned;		/* the engine reads no more; its last words may wait */
+	bool aborting;		/* a publish was refused: RESUME before the next */
+	bool stashing;
+	uint64_t patience;	/* when to stop trying to connect */
+	uint64_t body_max;
+	struct buf out;		/* kept whole until greeted, for another try */
+	size_t sent;		/* how much of it is sent */
+	struct buf in;
+	enum client_pending pending[CLIENT_PENDING];
+	unsigned pending_first, pending_count;
+	struct client_call call;
+	struct buf text;
+	uint64_t text_left;
+
+	struct client_stream stream;
+	struct client_body body;
+	struct client_consumer sub;
+};
+
+/* Sets mess_detail and returns err. */
+enum mess_err client_fail(struct mess *m, enum mess_err err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for an error of the system: the text of errno ends the line. */
+enum mess_err client_fail_errno(struct mess *m, enum mess_err err, const char *what);
+NODISCARD enum mess_err client_check_topic(struct mess *m, const char *topic);
+
+/* Milliseconds of a clock that never steps. */
+uint64_t client_clock(void);
+
+/* One try: connect m->fd, check the server, send nothing. */
+NODISCARD enum mess_err client_dial(struct mess *m);
+/* Dial until somebody answers; start a personal engine where that is allowed. */
+NODISCARD enum mess_err client_find(struct mess *m);
+/* The directory of a personal spool, made when missing. */
+NODISCARD enum mess_err client_open_spool(struct mess *m);
+/* Collect an engine of ours that ended. */
+void client_reap(struct mess *m);
+
+/* Be connected, HELLO queued. */
+NODISCARD enum mess_err client_connect(struct mess *m);
+/* What client_connect does after client_dial, for who dialled. */
+NODISCARD enum mess_err client_hello(struct mess *m);
+/* Forget the connection and everything that is on its way. */
+void client_disconnect(struct mess *m);
+/* Be connected and greeted. */
+NODISCARD enum mess_err client_greet(struct mess *m);
+
+/*
+ * Queue a request line.  Waits for room, so the reply of an earlier one may
+ * be handled here.  client_add queues bytes that follow it.
+ */
+NODISCARD enum mess_err client_say(struct mess *m, enum client_pending pending, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+NODISCARD enum mess_err client_add(struct mess *m, const void *data, size_t len);
+/* Send what the socket takes now. */
+NODISCARD enum mess_err client_push(struct mess *m);
+static inline size_t
+client_unsent(const struct mess *m)
+{
+	return buf_len(&m->out) - m->sent;
+}
+
+/* Handle one line, or one piece of counted bytes, that has arrived; *did says if there was one. */
+NODISCARD enum mess_err client_step(struct mess *m, bool *did);
+/* Move bytes, waiting up to timeout_ms; *moved is false when it ran out. */
+NODISCARD enum mess_err client_turn(struct mess *m, int timeout_ms, bool *moved);
+/* Until over says so.  Frames that come before that are stashed. */
+NODISCARD enum mess_err client_await(struct mess *m, bool (*over)(const struct mess *m));
+/* Handle what has arrived, without waiting. */
+NODISCARD enum mess_err client_collect(struct mess *m);
+
+/* Wait for the reply of the PENDING_CALL said last: its error, numbers in m->call. */
+NODISCARD enum mess_err client_finish_call(struct mess *m);
+
+/* What a reply means to a stream and to a consumer. */
+NODISCARD enum mess_err client_stream_reply(struct mess *m, enum client_pending pending,
+    const struct reply *r);
+void client_stream_lost(struct mess *m);
+void client_stream_free(struct mess *m);
+NODISCARD enum mess_err client_consumer_stash(struct mess *m);
+void client_consumer_lost(struct mess *m);
+
+/* The error of an ERR reply, its text as detail. */
+enum mess_err client_refusal(struct mess *m, const struct reply *r);
+
+#endif

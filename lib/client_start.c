@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * libmess: finding the engine, and starting a personal one.
+ *
+ * A started engine belongs to nobody: its own session, no descriptor of
+ * ours but a pipe.  It closes that when it serves, so the end of the pipe
+ * means "serving or dead", and what came before it is why it died.  Many
+ * may start one at once; the spool's lock decides, and those who lost
+ * connect to the winner.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/sock.h"
+
+#define REASON_MAX 1024
+#define PAUSE_MOST_MS 50
+#define CANNOT_RUN 127
+
+static void
+pause_ms(unsigned ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	(void)nanosleep(&t, NULL); /* cut short by a signal: one more try */
+}
+
+enum mess_err
+client_open_spool(struct mess *m)
+{
+	struct stat held, named;
+	enum mess_err err;
+	int fd;
+
+	/* A spool removed and made again is another spool. */
+	if (m->spool_dir != -1 && (fstat(m->spool_dir, &held) == -1 || stat(m->spool, &named) == -1 ||
+	    held.st_dev != named.st_dev || held.st_ino != named.st_ino))
+		fd_close(&m->spool_dir);
+	if (m->spool_dir != -1)
+		return MESS_OK;
+	if ((err = fs_make_private_path(m->spool)) != MESS_OK)
+		return client_fail_errno(m, err, m->spool);
+	if ((fd = open(m->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return client_fail_errno(m, err_from_errno(), m->spool);
+	m->spool_dir = fd;
+	return MESS_OK;
+}
+
+/* A socket whose backlog is full is an engine that is busy, not one that is absent. */
+static enum mess_err
+dial_below(struct mess *m, int dir, const char *name)
+{
+	const char *path = m->socket != NULL ? m->socket : m->spool;
+	AUTO_FD int fd = -1;
+	enum mess_err err;
+
+	while ((err = sock_connect(dir, name, &fd)) != MESS_OK) {
+		if (err == MESS_NODAEMON)
+			return client_fail(m, err, "%s: %s", path, mess_strerror(err));
+		if (errno != EAGAIN || client_clock() >= m->patience)
+			return client_fail_errno(m, err, path);
+		pause_ms(PAUSE_MOST_MS);
+	}
+	if ((err = sock_check_server(fd, dir)) != MESS_OK)
+		return client_fail(m, err, "%s: whoever listens there is neither root, nor you, "
+		    "nor the owner of a directory that only they can write", path);
+	m->fd = TAKE(fd, -1);
+	return MESS_OK;
+}
+
+enum mess_err
+client_dial(struct mess *m)
+{
+	AUTO_FD int dir = -1;
+	const char *name;
+	enum mess_err err;
+
+	if (m->socket == NULL) {
+		if ((err = client_open_spool(m)) != MESS_OK)
+			return err;
+		return dial_below(m, m->spool_dir, ".sock");
+	}
+	if ((err = sock_open_parent(m->socket, &dir, &name)) != MESS_OK)
+		return client_fail(m, err, "%s: %s", m->socket, mess_strerror(err));
+	return dial_below(m, dir, name);
+}
+
+/* ---- starting one ---- */
+
+/* In the child: only what is safe between fork and exec. */
+static _Noreturn void
+become_engine(const char *program, char *const argv[], int report)
+{
+	const char *why;
+	sigset_t none;
+	int null;
+
+	/* Above 2, so that what follows can't close it on the way. */
+	if ((report = fcntl(report, F_DUPFD, 3)) == -1)
+		_exit(CANNOT_RUN);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)signal(SIGHUP, SIG_DFL);
+	(void)setsid(); /* a child leads no group yet: it cannot fail */
+	if ((null = open("/dev/null", O_RDONLY)) == -1 || dup2(null, STDIN_FILENO) == -1 ||
+	    dup2(report, STDOUT_FILENO) == -1 || dup2(report, STDERR_FILENO) == -1)
+		_exit(CANNOT_RUN);
+	(void)close_range(3, ~0U, 0);
+	(void)execv(program, argv);
+	if ((why = strerrordesc_np(errno)) != NULL)
+		(void)!write(STDERR_FILENO, why, strlen(why));
+	_exit(CANNOT_RUN);
+}
+
+void
+client_reap(struct mess *m)
+{
+	if (m->engine > 0 && waitpid(m->engine, NULL, WNOHANG) != 0)
+		m->engine = 0;
+}
+
+static enum mess_err
+spawn(struct mess *m, int *out)
+{
+	AUTO_FREE char *idle = NULL;
+	int pipefd[2];
+	pid_t pid;
+
+	if (asprintf(&idle, "%u", m->idle_exit) == -1) {
+		idle = NULL;
+		return client_fail(m, MESS_LIMIT, "%s", mess_strerror(MESS_LIMIT));
+	}
+	char *const argv[] = { m->deliverd, (char[]){ "--spool" }, m->spool,
+		(char[]){ "--idle-exit" }, idle,
+		(char[]){ "--detach" }, NULL };
+
+	if (pipe2(pipefd, O_CLOEXEC) == -1)
+		return client_fail_errno(m, err_from_errno(), "pipe");
+	if ((pid = fork()) == 0)
+		become_engine(m->deliverd, argv, pipefd[1]);
+	fd_close(&pipefd[1]);
+	if (pid == -1) {
+		fd_close(&pipefd[0]);
+		return client_fail_errno(m, MESS_SYSTEM, "fork");
+	}
+	m->engine = pid;
+	*out = pipefd[0];
+	return MESS_OK;
+}
+
+/* Reads its pipe to the end; what was said first is kept. */
+static enum mess_err
+hear(struct mess *m, int fd, struct buf *reason)
+{
+	char piece[256];
+
+	for (;;) {
+		uint64_t now = client_clock();
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		if (now >= m->patience || poll(&p, 1, (int)(m->patience - now)) == 0)
+			return client_fail(m, MESS_NODAEMON, "%s was started but does not serve after %d s",
+			    m->deliverd, CLIENT_PATIENCE_MS / 1000);
+		if ((n = read(fd, piece, sizeof piece)) == 0)
+			return MESS_OK;
+		if (n > 0 && buf_append(reason, piece, (size_t)n) != MESS_OK)
+			continue; /* the beginning says enough */
+		if (n == -1 && errno != EINTR)
+			return client_fail_errno(m, err_from_errno(), m->deliverd);
+	}
+}
+
+/* Its exit status, once it is dead; -1 when it lives or nobody can tell. */
+static int
+engine_status(struct mess *m)
+{
+	int status;
+
+	/* Its descriptors close just before it can be waited for. */
+	for (unsigned tries = 0; tries < 100; tries++) {
+		pid_t pid = waitpid(m->engine, &status, WNOHANG);
+
+		if (pid == -1 && errno == EINTR)
+			continue;
+		if (pid != 0)
+			m->engine = 0;
+		if (pid > 0)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+		if (pid == -1)
+			return -1;
+		pause_ms(10);
+	}
+	return -1;
+}
+
+/* The first line of what it said, without its own name in front. */
+static enum mess_err
+died(struct mess *m, int status, const struct buf *reason)
+{
+	const char *text = buf_len(reason) > 0 ? buf_data(reason) : "it said nothing";
+	size_t len = buf_len(reason) > 0 ? buf_len(reason) : strlen(text);
+	const char *nl = memchr(text, '\n', len);
+
+	return client_fail(m, MESS_NODAEMON, "%s: %s: %.*s", m->deliverd,
+	    status == CANNOT_RUN ? "cannot be run" : "did not start",
+	    (int)(nl != NULL ? nl - text : (ptrdiff_t)len), text);
+}
+
+/* Connected, or MESS_BUSY when another engine was quicker: dial again. */
+static enum mess_err
+start(struct mess *m)
+{
+	AUTO_BUF struct buf reason = BUF_INIT(REASON_MAX);
+	AUTO_FD int report = -1;
+	enum mess_err err;
+	int status;
+
+	client_reap(m);
+	if ((err = spawn(m, &report)) != MESS_OK)
+		return err;
+	if ((err = hear(m, report, &reason)) != MESS_OK)
+		return err;
+	if ((err = client_dial(m)) != MESS_NODAEMON)
+		return err;
+	status = engine_status(m);
+	if (status == -1 || status == EX_TEMPFAIL || status == EX_OK)
+		return MESS_BUSY;
+	return died(m, status, &reason);
+}
+
+enum mess_err
+client_find(struct mess *m)
+{
+	enum mess_err err;
+
+	for (unsigned ms = 1;; ms = ms * 2 < PAUSE_MOST_MS ? ms * 2 : PAUSE_MOST_MS) {
+		if ((err = client_dial(m)) != MESS_NODAEMON)
+			return err;
+		if (m->spool == NULL || m->deliverd == NULL || client_clock() >= m->patience)
+			return err;
+		if ((err = start(m)) != MESS_BUSY)
+			return err;
+		pause_ms(ms);
+	}
+}

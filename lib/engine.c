@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The engine: one loop, and the order of a turn.
+ *
+ * Callers' bytes are read and gathered, then one commit makes everything
+ * durable, then replies leave and consumers are sent what is new.  A reply
+ * before the commit would promise what a power cut could still take.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "session.h"
+
+#define ACCEPT_BATCH 64
+#define ACCEPT_PAUSE_MS 100	/* without descriptors: let some be closed first */
+#define CHECKPOINT_MS 1000	/* until files that may go are gone */
+#define REST_MS 2000		/* without work: memory goes back */
+
+struct engine {
+	struct session_host host;
+	struct work *work;
+	struct loop_source signals, worker, listener;
+	struct loop_timer idle, rest, checkpoint, accept_again, watchdog;
+	struct engine_setup setup;
+	const struct engine_service *service;
+	bool worked;		/* since the rest timer was set */
+	bool said_sick;
+};
+
+/* --- accepting ---------------------------------------------------------- */
+
+static unsigned
+connections_of(const struct engine *e, uid_t uid)
+{
+	const struct session *s;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(s, &e->host.sessions, link)
+		n += s->peer.uid == uid;
+	return n;
+}
+
+static void
+accepted(struct engine *e, int fd)
+{
+	struct session *s;
+
+	if (e->host.count >= LIMIT_CONNECTIONS) {
+		fd_close(&fd);
+		return;
+	}
+	if (session_new(&e->host, fd, &s) != MESS_OK)
+		return; /* not a caller of ours, or no memory: closed */
+	if (!e->host.acl.personal && !acl_is_admin(&e->host.acl, &s->peer) &&
+	    connections_of(e, s->peer.uid) > LIMIT_CONNECTIONS_UID) {
+		session_error(s, MESS_LIMIT, "at most %d connections of one user",
+		    LIMIT_CONNECTIONS_UID);
+		s->closing = true;
+	}
+}
+
+static void
+accept_ready(void *arg, uint32_t events)
+{
+	struct engine *e = arg;
+	int fd;
+
+	(void)events;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		if ((fd = accept4(e->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) != -1) {
+			accepted(e, fd);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			/* It would be reported again at once, for ever. */
+			ERR_IGNORE(loop_change(e->host.loop, &e->listener, 0));
+			loop_timer_set(e->host.loop, &e->accept_again, ACCEPT_PAUSE_MS);
+		}
+		return;
+	}
+}
+
+static void
+accept_again(void *arg)
+{
+	struct engine *e = arg;
+
+	ERR_IGNORE(loop_change(e->host.loop, &e->listener, EPOLLIN)); /* it was watched before */
+}
+
+/* --- a turn ------------------------------------------------------------- */
+
+static void
+commit(struct engine *e)
+{
+	struct session *s;
+	enum mess_err err;
+
+	err = store_commit(e->host.store);
+	if (store_is_sick(e->host.store)) {
+		err = MESS_SICK;
+		if (!e->said_sick)
+			store_say(e->host.store, "a write or sync failed: publishes and acks are refused "
+			    "until a restart; what was durable is still delivered");
+		e->said_sick = true;
+	}
+	TAILQ_FOREACH(s, &e->host.touched, touched_link)
+		session_committed(s, err);
+}
+
+static void
+flush(struct engine *e)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&e->host.touched)) != NULL) {
+		TAILQ_REMOVE(&e->host.touched, s, touched_link);
+		s->is_touched = false;
+		if (session_flush(s))
+			session_free(s);
+	}
+}
+
+static void
+set_timers(struct engine *e)
+{
+	e->worked = true;
+	if (!e->rest.set)
+		loop_timer_set(e->host.loop, &e->rest, REST_MS);
+	if (journal_has_after(store_journal(e->host.store)) && !e->checkpoint.set)
+		loop_timer_set(e->host.loop, &e->checkpoint, CHECKPOINT_MS);
+	if (e->setup.idle_exit == 0 || e->host.count > 0)
+		loop_timer_clear(e->host.loop, &e->idle);
+	else if (!e->idle.set)
+		loop_timer_set(e->host.loop, &e->idle, (uint64_t)e->setup.idle_exit * 1000);
+}
+
+static bool
+turn(void *arg)
+{
+	struct engine *e = arg;
+	bool more;
+
+	if (intake_is_due(e->host.intake))
+		ERR_IGNORE(intake_run(e->host.intake)); /* a sick spool is said by commit */
+	commit(e);
+	more = delivery_run(e->host.delivery);
+	flush(e);
+	set_timers(e);
+	/* Delivery may have settled damage, a closed session given messages back. */
+	return more || !store_is_clean(e->host.store);
+}
+
+/* --- timers ------------------------------------------------------------- */
+
+static void
+checkpoint(void *arg)
+{
+	struct engine *e = arg;
+
+	ERR_IGNORE(journal_checkpoint(store_journal(e->host.store))); /* sick is said by commit */
+}
+
+static void
+rest(void *arg)
+{
+	struct engine *e = arg;
+
+	if (e->worked) {
+		e->worked = false;
+		loop_timer_set(e->host.loop, &e->rest, REST_MS);
+		return;
+	}
+	delivery_rest(e->host.delivery);
+	(void)madvise(e->host.read_mem, SESSION_READ_LEN, MADV_DONTNEED); /* only memory is at stake */
+	(void)malloc_trim(0); /* likewise */
+}
+
+static void
+idle(void *arg)
+{
+	struct engine *e = arg;
+
+	/* Somebody may be connecting at this moment. */
+	accept_ready(e, EPOLLIN);
+	if (e->host.count > 0)
+		return;
+	e->service->leaving(e->service->arg);
+	loop_stop(e->host.loop);
+}
+
+static void
+watchdog(void *arg)
+{
+	struct engine *e = arg;
+
+	e->service->watchdog(e->service->arg);
+	loop_timer_set(e->host.loop, &e->watchdog, e->service->watchdog_ms);
+}
+
+/* --- descriptors -------------------------------------------------------- */
+
+static void
+signal_ready(void *arg, uint32_t events)
+{
+	struct signalfd_siginfo info;
+	struct engine *e = arg;
+
+	(void)events;
+	while (read(e->signals.fd, &info, sizeof info) == sizeof info) {
+		if (info.ssi_signo != SIGHUP)
+			loop_stop(e->host.loop);
+		else if (e->setup.reload != NULL)
+			e->setup.reload(e->setup.arg);
+	}
+}
+
+static void
+worker_ready(void *arg, uint32_t events)
+{
+	struct engine *e = arg;
+
+	(void)events;
+	work_collect(e->work);
+}
+
+static enum mess_err
+add_source(struct engine *e, struct loop_source *s, int fd, void (*ready)(void *, uint32_t))
+{
+	*s = (struct loop_source){ .fd = fd, .events = EPOLLIN, .ready = ready, .arg = e };
+	return loop_add(e->host.loop, s);
+}
+
+/* --- beginning and end -------------------------------------------------- */
+
+static enum mess_err
+open_components(struct engine *e)
+{
+	struct journal_target find = { .open = topic_open_target, .arg = &e->setup.spool };
+	struct session_host *h = &e->host;
+	enum mess_err err;
+
+	h->read_mem = mmap(NULL, SESSION_READ_LEN, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (h->read_mem == MAP_FAILED) {
+		h->read_mem = NULL;
+		return MESS_LIMIT;
+	}
+	if ((err = loop_new(&h->loop)) != MESS_OK || (err = work_new(&e->work)) != MESS_OK ||
+	    (err = store_open(e->setup.spool, e->work, &e->setup.report, &find, &h->store)) != MESS_OK ||
+	    (err = topics_new(h->store, &h->topics)) != MESS_OK ||
+	    (err = delivery_new(h->topics, &h->delivery)) != MESS_OK ||
+	    (err = intake_new(h->topics, h->loop, h->acl.owner, h->body_max, &h->intake)) != MESS_OK)
+		return err;
+	return intake_run(h->intake);
+}
+
+static enum mess_err
+open_sources(struct engine *e)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	enum mess_err err;
+	int fd;
+
+	if ((err = loop_signals(signals, sizeof signals / sizeof signals[0], &fd)) != MESS_OK)
+		return err;
+	if ((err = add_source(e, &e->signals, fd, signal_ready)) != MESS_OK)
+		return err;
+	return add_source(e, &e->worker, work_fd(e->work), worker_ready);
+}
+
+enum mess_err
+engine_new(const struct engine_setup *setup, struct engine **out)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	enum mess_err err;
+
+	if (e == NULL)
+		return MESS_LIMIT;
+	e->setup = *setup;
+	e->signals.fd = e->worker.fd = e->listener.fd = -1;
+	e->host.acl = setup->acl;
+	e->host.body_max = setup->acl.personal ? LIMIT_BODY_PERSONAL : LIMIT_BODY_SYSTEM;
+	TAILQ_INIT(&e->host.sessions);
+	TAILQ_INIT(&e->host.touched);
+	e->idle = (struct loop_timer){ .fire = idle, .arg = e };
+	e->rest = (struct loop_timer){ .fire = rest, .arg = e };
+	e->checkpoint = (struct loop_timer){ .fire = checkpoint, .arg = e };
+	e->accept_again = (struct loop_timer){ .fire = accept_again, .arg = e };
+	e->watchdog = (struct loop_timer){ .fire = watchdog, .arg = e };
+	if ((err = open_components(e)) != MESS_OK || (err = open_sources(e)) != MESS_OK) {
+		engine_free(e);
+		return err;
+	}
+	*out = e;
+	return MESS_OK;
+}
+
+enum mess_err
+engine_serve(struct engine *e, const struct engine_service *service)
+{
+	enum mess_err err;
+
+	e->service = service;
+	if ((err = add_source(e, &e->listener, service->listener, accept_ready)) != MESS_OK)
+		return err;
+	if (service->watchdog_ms > 0)
+		loop_timer_set(e->host.loop, &e->watchdog, service->watchdog_ms);
+	set_timers(e);
+	return loop_run(e->host.loop, turn, e);
+}
+
+/* What was read is committed and answered; then everybody is let go. */
+static void
+finish_sessions(struct engine *e)
+{
+	struct session *s;
+
+	if (e->host.delivery != NULL && e->host.intake != NULL) {
+		commit(e);
+		flush(e);
+	}
+	while ((s = TAILQ_FIRST(&e->host.sessions)) != NULL)
+		session_free(s);
+}
+
+void
+engine_free(struct engine *e)
+{
+	if (e == NULL)
+		return;
+	finish_sessions(e);
+	intake_free(e->host.intake);
+	delivery_free(e->host.delivery);
+	topics_free(e->host.topics);
+	store_close(e->host.store);
+	work_free(e->work);
+	fd_close(&e->signals.fd);
+	loop_free(e->host.loop);
+	if (e->host.read_mem != NULL)
+		(void)munmap(e->host.read_mem, SESSION_READ_LEN); /* mapped by us */
+	free(e);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The engine: the five components wired to one loop.
+ *
+ * A turn reads what callers sent, gathers it into one commit, makes that
+ * durable, and only then answers and delivers.
+ */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include "acl.h"
+#include "store.h"
+
+struct engine;
+
+struct engine_setup {
+	int spool;			/* held, private, locked */
+	struct acl acl;
+	unsigned idle_exit;		/* seconds without callers; 0: never */
+	struct store_report report;
+	void (*reload)(void *arg);	/* on SIGHUP */
+	void *arg;
+};
+
+/* Recovers, takes in what waits in new/; serves nobody yet. */
+NODISCARD enum mess_err engine_new(const struct engine_setup *setup, struct engine **out);
+
+/*
+ * Serve the listening socket until SIGTERM or SIGINT, or idle.  Before an
+ * idle exit leaving(arg) takes the socket's name away.
+ */
+struct engine_service {
+	int listener;
+	uint64_t watchdog_ms;		/* 0: none */
+	void (*watchdog)(void *arg);
+	void (*leaving)(void *arg);
+	void *arg;
+};
+NODISCARD enum mess_err engine_serve(struct engine *e, const struct engine_service *service);
+
+/* All that was answered is durable; nothing is left for the next start to recover. */
+void engine_free(struct engine *e);
+
+#endif

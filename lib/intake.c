@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Intake.
+ *
+ * A file X of new/ is checked, then renamed to cur/N.take (N.take.rec for
+ * records), N the number its first message will have; both directories are
+ * synced; its messages are committed; it is unlinked.  So after a crash a
+ * take below the log's next number was committed and goes, and one at or
+ * above it was not, and goes back to new/.  Committing before the rename
+ * could take a file in twice; unlinking before the commit could lose it.
+ */
+#include "intake.h"
+
+#include <bsd/string.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+
+#include "base/fd.h"
+#include "base/fs.h"
+#include "body.h"
+#include "limit.h"
+#include "record.h"
+
+#define TAKE_SUFFIX ".take"
+#define REC_SUFFIX ".rec"
+#define TAKE_COUNT_MAX 16384	/* records of one file: its commit holds them all */
+#define ROUND 64	/* files of a topic in one commit */
+#define RETRY_MS 1000
+#define COPY_STEP ((size_t)256 * 1024)
+
+RB_HEAD(watch_tree, topic);
+
+struct intake {
+	struct topics *topics;
+	struct loop *loop;
+	struct loop_source source;	/* inotify */
+	struct loop_timer rescan;
+	uid_t owner;
+	uint64_t body_max;
+	struct watch_tree watches;
+	TAILQ_HEAD(, topic) due;
+};
+
+/* A file being taken in. */
+struct take {
+	struct topic *topic;
+	int fd;
+	char name[SEGMENT_NAME_LEN + 12];	/* in cur/ */
+	bool records;
+	uint64_t size;
+	uint64_t count;			/* of messages */
+	struct mess_peer from;
+};
+
+static int
+by_watch(struct topic *a, struct topic *b)
+{
+	return (a->watch > b->watch) - (a->watch < b->watch);
+}
+
+RB_GENERATE_INTERNAL(watch_tree, topic, watch_link, by_watch, __attribute__((unused)) static)
+
+/* --- waking ------------------------------------------------------------- */
+
+static void
+due(struct intake *in, struct topic *t)
+{
+	if (t->intake_due)
+		return;
+	t->intake_due = true;
+	TAILQ_INSERT_TAIL(&in->due, t, intake_link);
+}
+
+void
+intake_rescan(struct intake *in)
+{
+	struct topic *t;
+
+	for (t = topics_after(in->topics, ""); t != NULL; t = topics_after(in->topics, t->name))
+		due(in, t);
+}
+
+static void
+on_event(struct intake *in, const struct inotify_event *e)
+{
+	struct topic key = { .watch = e->wd }, *t;
+
+	if ((e->mask & IN_Q_OVERFLOW) != 0)
+		intake_rescan(in);
+	else if ((t = RB_FIND(watch_tree, &in->watches, &key)) != NULL)
+		due(in, t);
+}
+
+static void
+read_events(void *arg, uint32_t events)
+{
+	char mem[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	struct intake *in = arg;
+	ssize_t n;
+
+	(void)events;
+	while ((n = read(in->source.fd, mem, sizeof mem)) > 0)
+		for (char *p = mem; p < mem + n;) {
+			const struct inotify_event *e = (const void *)p;
+
+			on_event(in, e);
+			p += sizeof *e + e->len;
+		}
+}
+
+bool
+intake_is_due(struct intake *in)
+{
+	read_events(in, 0);
+	return !TAILQ_EMPTY(&in->due);
+}
+
+static void
+rescan_now(void *arg)
+{
+	struct intake *in = arg;
+
+	intake_rescan(in);
+	loop_timer_set(in->loop, &in->rescan, LIMIT_RESCAN_MS);
+}
+
+/* Without a watch (there are only so many) the rescan finds what comes. */
+static void
+watch(struct intake *in, struct topic *t)
+{
+	char path[NAME_TOPIC_MAX + 64];
+
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d/%s/new",
+	    store_dir(topics_store(in->topics)), t->name); /* fits by the name's limit */
+	t->watch = inotify_add_watch(in->source.fd, path, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR);
+	if (t->watch != -1)
+		(void)RB_INSERT(watch_tree, &in->watches, t); /* a descriptor is given once */
+}
+
+void
+intake_add(struct intake *in, struct topic *t)
+{
+	/* Watch first, then look: the other order could miss what comes in between. */
+	watch(in, t);
+	due(in, t);
+}
+
+void
+intake_remove(struct intake *in, struct topic *t)
+{
+	if (t->watch != -1) {
+		(void)RB_REMOVE(watch_tree, &in->watches, t); /* it is in there */
+		(void)inotify_rm_watch(in->source.fd, t->watch); /* gone with the directory else */
+	}
+	t->watch = -1;
+	if (t->intake_due)
+		TAILQ_REMOVE(&in->due, t, intake_link);
+	t->intake_due = false;
+}
+
+enum mess_err
+intake_new(struct topics *topics, struct loop *loop, uid_t owner, uint64_t body_max,
+    struct intake **out)
+{
+	struct intake *in = calloc(1, sizeof *in);
+	enum mess_err err;
+	struct topic *t;
+
+	if (in == NULL)
+		return MESS_LIMIT;
+	*in = (struct intake){ .topics = topics, .loop = loop, .owner = owner, .body_max = body_max };
+	RB_INIT(&in->watches);
+	TAILQ_INIT(&in->due);
+	in->rescan = (struct loop_timer){ .fire = rescan_now, .arg = in };
+	in->source = (struct loop_source){ .events = EPOLLIN, .ready = read_events, .arg = in };
+	if ((in->source.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) == -1) {
+		free(in);
+		return err_from_errno();
+	}
+	if ((err = loop_add(loop, &in->source)) != MESS_OK) {
+		intake_free(in);
+		return err;
+	}
+	for (t = topics_after(topics, ""); t != NULL; t = topics_after(topics, t->name))
+		intake_add(in, t);
+	loop_timer_set(loop, &in->rescan, LIMIT_RESCAN_MS);
+	*out = in;
+	return MESS_OK;
+}
+
+void
+intake_free(struct intake *in)
+{
+	if (in == NULL)
+		return;
+	loop_timer_clear(in->loop, &in->rescan);
+	loop_remove(in->loop, &in->source);
+	fd_close(&in->source.fd);
+	free(in);
+}
+
+/* --- what is in new/ ---------------------------------------------------- */
+
+struct candidate {
+	char *name;
+	struct timespec mtime;
+};
+
+static int
+by_age(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->mtime.tv_sec != y->mtime.tv_sec)
+		return x->mtime.tv_sec < y->mtime.tv_sec ? -1 : 1;
+	if (x->mtime.tv_nsec != y->mtime.tv_nsec)
+		return x->mtime.tv_nsec < y->mtime.tv_nsec ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* By time of change, then name; names are moved out of the list. */
+static enum mess_err
+list_new(int dir, struct candidate **out, size_t *count)
+{
+	struct candidate *c = NULL;
+	enum mess_err err;
+	struct stat st;
+	char **names;
+	size_t n;
+
+	if ((err = fs_list(dir, &names, &n)) != MESS_OK)
+		return err;
+	if (n > 0 && (c = calloc(n, sizeof *c)) == NULL) {
+		fs_free_names(names, n);
+		return MESS_LIMIT;
+	}
+	for (size_t i = 0; i < n; i++) {
+		c[i].name = names[i];
+		if (fstatat(dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			c[i].mtime = st.st_mtim;
+	}
+	free(names);
+	if (n > 0)
+		qsort(c, n, sizeof *c, by_age);
+	*out = c;
+	*count = n;
+	return MESS_OK;
+}
+
+static void
+free_candidates(struct candidate *c, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(c[i].name);
+	free(c);
+}
+
+static bool
+ends_with(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && strcmp(s + n - m, suffix) == 0;
+}
+
+/* --- checking ----------------------------------------------------------- */
+
+/* Set aside what is no message; said loudly, for somebody may have meant it as one. */
+static void
+set_aside(struct intake *in, struct topic *t, int new_dir, const char *name, const char *why)
+{
+	struct store *s = topics_store(in->topics);
+	AUTO_FREE char *to = NULL;
+
+	store_say(s, "%s: new/%s: %s; set aside in .quarantine", t->name, name, why);
+	if (asprintf(&to, ".quarantine/%s.%s", t->name, name) == -1) {
+		to = NULL;
+		return;
+	}
+	/* Plain rename: a name set aside twice keeps the later file. */
+	if (renameat(new_dir, name, store_dir(s), to) == -1)
+		store_say(s, "%s: new/%s: cannot be set aside", t->name, name);
+}
+
+static const char *
+check_file(const struct intake *in, struct take *k)
+{
+	struct stat st;
+
+	if (fstat(k->fd, &st) == -1)
+		return "cannot be looked at";
+	if (!S_ISREG(st.st_mode))
+		return "not a regular file";
+	if (st.st_nlink != 1)
+		return "has more than one link";
+	if (st.st_uid != in->owner && st.st_uid != 0)
+		return "belongs to neither the spool's owner nor root";
+	k->size = (uint64_t)st.st_size;
+	k->from = (struct mess_peer){ .uid = st.st_uid, .gid = st.st_gid };
+	if (!k->records && k->size > in->body_max)
+		return "larger than a body may be";
+	return NULL;
+}
+
+/* Records of a file that is in memory. */
+struct records {
+	char *mem;
+	size_t left;
+	char *at;
+};
+
+/* The next record's headers (without the engine's) and body; false at the end or at damage. */
+static bool
+next_record(struct records *rs, struct record *rec, struct mess_message *out)
+{
+	const char *line_end;
+	size_t len;
+
+	if (rs->left == 0 || record_read(rs->at, rs->left, rec, &len) != MESS_OK || rec->apart ||
+	    rec->body_len > MESS_INLINE_MAX)
+		return false;
+	line_end = memchr(rs->at, '\n', len);
+	*out = (struct mess_message){ .headers = line_end + 1, .headers_len = rec->headers_len,
+		.body = line_end + 1 + rec->headers_len + 1, .body_len = rec->body_len };
+	out->headers_len = record_headers_strip((char *)(uintptr_t)out->headers, out->headers_len);
+	rs->at += len;
+	rs->left -= len;
+	return record_headers_check(out->headers, out->headers_len, false, NULL) == MESS_OK;
+}
+
+static enum mess_err
+load_records(struct take *k, struct records *out)
+{
+	if ((out->mem = malloc(k->size + 1)) == NULL)
+		return MESS_LIMIT;
+	if (fd_pread_full(k->fd, out->mem, k->size, 0) != (ssize_t)k->size) {
+		free(TAKE(out->mem, NULL));
+		return MESS_IO;
+	}
+	out->at = out->mem;
+	out->left = k->size;
+	return MESS_OK;
+}
+
+static enum mess_err
+count_records(struct take *k, const char **why)
+{
+	struct mess_message msg;
+	struct record rec;
+	struct records rs;
+	enum mess_err err;
+
+	*why = NULL;
+	if (k->size > LIMIT_TAKE_RECORDS) {
+		*why = "larger than a file of records may be (4 MiB)";
+		return MESS_OK;
+	}
+	if ((err = load_records(k, &rs)) != MESS_OK)
+		return err;
+	while (next_record(&rs, &rec, &msg))
+		k->count++;
+	if (rs.left > 0)
+		*why = "not records, or damaged ones, or with a body above 256 KiB";
+	else if (k->count > TAKE_COUNT_MAX)
+		*why = "more records than one file may hold";
+	free(rs.mem);
+	return MESS_OK;
+}
+
+/* --- taking ------------------------------------------------------------- */
+
+static enum mess_err
+append_body(struct take *k, struct log *l)
+{
+	AUTO_FREE char *mem = malloc(COPY_STEP);
+	struct body *b;
+	enum mess_err err;
+	uint64_t seq;
+	ssize_t n = 0;
+
+	if (mem == NULL)
+		return MESS_LIMIT;
+	if ((err = body_new(l, NULL, 0, &b)) != MESS_OK)
+		return err;
+	for (uint64_t at = 0; err == MESS_OK && at < k->size; at += (uint64_t)n) {
+		if ((n = fd_pread_full(k->fd, mem, COPY_STEP, (off_t)at)) <= 0)
+			err = MESS_IO;
+		else
+			err = body_write(b, mem, (size_t)n);
+	}
+	if (err == MESS_OK && (err = body_sync_now(b)) == MESS_OK)
+		err = log_append_body(l, &k->from, b, &seq);
+	body_free(b);
+	return err;
+}
+
+static enum mess_err
+append_raw(struct take *k, struct log *l)
+{
+	struct mess_message msg = { .body_len = k->size };
+	AUTO_FREE char *mem = NULL;
+	uint64_t seq;
+
+	if (k->size > MESS_INLINE_MAX)
+		return append_body(k, l);
+	if ((mem = malloc(k->size + 1)) == NULL)
+		return MESS_LIMIT;
+	if (fd_pread_full(k->fd, mem, k->size, 0) != (ssize_t)k->size)
+		return MESS_IO;
+	msg.body = mem;
+	return log_append(l, &k->from, &msg, &seq);
+}
+
+static enum mess_err
+append_records(struct take *k, struct log *l)
+{
+	struct log_mark mark;
+	struct mess_message msg;
+	struct record rec;
+	struct records rs;
+	enum mess_err err;
+	uint64_t seq;
+
+	if ((err = load_records(k, &rs)) != MESS_OK)
+		return err;
+	err = log_begin(l, k->count, k->size, &mark);
+	if (err != MESS_OK) {
+		free(rs.mem);
+		return err;
+	}
+	while (err == MESS_OK && next_record(&rs, &rec, &msg))
+		err = log_append(l, &k->from, &msg, &seq);
+	if (err != MESS_OK)
+		log_rewind(l, &mark);
+	free(rs.mem);
+	return err;
+}
+
+/* Judge, count, and give it the name that says which numbers it has. */
+static enum mess_err
+take_one(struct intake *in, struct take *k, int new_dir, const char *name, uint64_t seq)
+{
+	const char *why;
+	enum mess_err err;
+
+	if ((k->fd = fs_open(new_dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)) == -1) {
+		if (errno == ENOENT)
+			return MESS_NOTOPIC; /* taken back by whoever put it there */
+		if (errno != ELOOP && errno != EXDEV && errno != ENXIO)
+			return err_from_errno();
+		set_aside(in, k->topic, new_dir, name, "not a regular file");
+		return MESS_NOTOPIC;
+	}
+	k->records = ends_with(name, REC_SUFFIX);
+	k->count = k->records ? 0 : 1;
+	if ((why = check_file(in, k)) == NULL && k->records &&
+	    (err = count_records(k, &why)) != MESS_OK)
+		return err;
+	if (why != NULL) {
+		set_aside(in, k->topic, new_dir, name, why);
+		return MESS_NOTOPIC;
+	}
+	segment_name(seq, TAKE_SUFFIX, k->name);
+	if (k->records)
+		(void)strlcat(k->name, REC_SUFFIX, sizeof k->name); /* fits by its size */
+	return fs_move(new_dir, name, log_cur(k->topic->log), k->name);
+}
+
+static void
+unlink_takes(struct take *k, size_t count, struct log *l)
+{
+	/* One that a crash brings back is below the next number, and goes then. */
+	for (size_t i = 0; i < count; i++)
+		(void)unlinkat(log_cur(l), k[i].name, 0);
+}
+
+static enum mess_err
+commit_takes(struct take *k, size_t count, struct log *l, int new_dir)
+{
+	enum mess_err err;
+
+	if ((err = fs_sync(log_cur(l))) != MESS_OK || (err = fs_sync(new_dir)) != MESS_OK)
+		return err;
+	for (size_t i = 0; i < count; i++)
+		if ((err = k[i].records ? append_records(&k[i], l) : append_raw(&k[i], l)) != MESS_OK)
+			return err;
+	if ((err = store_commit(log_store(l))) != MESS_OK)
+		return err;
+	unlink_takes(k, count, l);
+	return MESS_OK;
+}
+
+/* One commit's worth; *more when new/ may hold others. */
+static enum mess_err
+take_round(struct intake *in, struct topic *t, int new_dir, bool *more)
+{
+	struct take takes[ROUND];
+	struct candidate *c;
+	size_t count, n = 0, i;
+	enum mess_err err;
+	uint64_t seq, bytes = 0;
+
+	/* Nothing else is in this commit: the numbers in the names are those it will have. */
+	if ((err = store_commit(log_store(t->log))) != MESS_OK ||
+	    (err = list_new(new_dir, &c, &count)) != MESS_OK)
+		return err;
+	seq = log_next(t->log);
+	for (i = 0; i < count && n < ROUND && bytes < JOURNAL_ENTRY_MAX / 2; i++) {
+		takes[n] = (struct take){ .topic = t, .fd = -1 };
+		err = take_one(in, &takes[n], new_dir, c[i].name, seq);
+		if (err == MESS_OK) {
+			seq += takes[n].count;
+			bytes += takes[n].size + 200 * takes[n].count;
+			n++;
+			continue;
+		}
+		fd_close(&takes[n].fd);
+		if (err != MESS_NOTOPIC)
+			break;
+		err = MESS_OK;
+	}
+	*more = i < count;
+	free_candidates(c, count);
+	if (err == MESS_OK && n > 0)
+		err = commit_takes(takes, n, t->log, new_dir);
+	for (i = 0; i < n; i++)
+		fd_close(&takes[i].fd);
+	return err;
+}
+
+/*
+ * What an engine before this one had begun: committed if its number is in
+ * the log, else as if it had never left new/.
+ */
+static enum mess_err
+finish_takes(struct topic *t, int new_dir)
+{
+	int cur = log_cur(t->log);
+	enum mess_err err;
+	const char *suffix;
+	char **names;
+	size_t count;
+	uint64_t seq;
+
+	if ((err = fs_list(cur, &names, &count)) != MESS_OK)
+		return err;
+	for (size_t i = 0; err == MESS_OK && i < count; i++) {
+		if (!segment_parse_name(names[i], &seq, &suffix) ||
+		    strncmp(suffix, TAKE_SUFFIX, strlen(TAKE_SUFFIX)) != 0)
+			continue;
+		if (seq >= log_next(t->log))
+			err = fs_move(cur, names[i], new_dir, names[i]);
+		else if (unlinkat(cur, names[i], 0) == -1)
+			err = err_from_errno();
+	}
+	fs_free_names(names, count);
+	return err;
+}
+
+static enum mess_err
+take_topic(struct intake *in, struct topic *t)
+{
+	AUTO_FD int new_dir = -1;
+	bool more = true;
+	enum mess_err err;
+
+	if ((err = fs_open_dir(t->dir, "new", &new_dir)) != MESS_OK)
+		return err;
+	if (!t->takes_finished && (err = finish_takes(t, new_dir)) != MESS_OK)
+		return err;
+	t->takes_finished = true;
+	while (err == MESS_OK && more)
+		err = take_round(in, t, new_dir, &more);
+	return err;
+}
+
+/* Anything in new/ or left half taken?  Most topics have nothing, and stay closed. */
+static bool
+has_work(struct intake *in, const struct topic *t)
+{
+	char path[NAME_TOPIC_MAX + 8];
+	const char *suffix;
+	AUTO_FD int dir = -1;
+	bool found = false;
+	char **names;
+	size_t count;
+	uint64_t seq;
+
+	(void)snprintf(path, sizeof path, "%s/new", t->name); /* fits by the name's limit */
+	if (fs_open_dir(store_dir(topics_store(in->topics)), path, &dir) == MESS_OK &&
+	    fs_list(dir, &names, &count) == MESS_OK) {
+		found = count > 0;
+		fs_free_names(names, count);
+	}
+	fd_close(&dir);
+	if (found || t->takes_finished)
+		return found;
+	(void)snprintf(path, sizeof path, "%s/cur", t->name); /* fits by the name's limit */
+	if (fs_open_dir(store_dir(topics_store(in->topics)), path, &dir) != MESS_OK ||
+	    fs_list(dir, &names, &count) != MESS_OK)
+		return false;
+	for (size_t i = 0; i < count && !found; i++)
+		found = segment_parse_name(names[i], &seq, &suffix) &&
+		    strncmp(suffix, TAKE_SUFFIX, strlen(TAKE_SUFFIX)) == 0;
+	fs_free_names(names, count);
+	return found;
+}
+
+enum mess_err
+intake_run(struct intake *in)
+{
+	enum mess_err err;
+	struct topic *t;
+
+	while ((t = TAILQ_FIRST(&in->due)) != NULL) {
+		TAILQ_REMOVE(&in->due, t, intake_link);
+		t->intake_due = false;
+		if (!has_work(in, t)) {
+			t->takes_finished = true;
+			continue;
+		}
+		if ((err = topic_use(in->topics, t)) != MESS_OK)
+			continue; /* said by topic_use; the files stay where they are */
+		err = take_topic(in, t);
+		topic_release(in->topics, t);
+		if (err == MESS_SICK)
+			return err;
+		if (err == MESS_OK)
+			continue;
+		/* What has a name in cur/ already goes back and is looked at again. */
+		t->takes_finished = false;
+		loop_timer_set(in->loop, &in->rescan, RETRY_MS);
+		store_say(topics_store(in->topics), "%s: new/ cannot be taken in now: %s", t->name,
+		    mess_strerror(err));
+	}
+	return MESS_OK;
+}

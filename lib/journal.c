@@ -1,0 +1,966 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The journal.
+ *
+ * Two files ("halves") take turns.  Each begins with a line that carries a
+ * fresh random key and the number of its first entry; every entry carries
+ * key, number, length and sum.  The key never leaves the engine, so nothing
+ * that an older turn left behind, and nothing that a message contains, can
+ * pass for an entry.
+ *
+ * One entry is one write and one fdatasync into a file that never grows.
+ * Only then are the puts made in their own files, unsynced.  When a half is
+ * full the other takes over, and the helper thread syncs every file that
+ * the full one put to (the checkpoint) and retires its first line; until
+ * that is done its entries are live, and no file they name may be removed.
+ * Retiring before the sync would lose what only the page cache had.
+ */
+#include "journal.h"
+
+#include <bsd/stdlib.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <xxhash.h>
+
+#include "base/fd.h"
+#include "base/fs.h"
+#include "base/le.h"
+
+#define DIR_NAME ".journal"
+#define LINE_BLOCK 4096			/* the first line has a block of its own */
+#define LINE_LEN 84			/* "messjournal1 KEY FIRST SUM\n" */
+#define ENTRY_HEAD 40
+#define ITEM_FILE 1
+#define ITEM_FILE_LEN 28
+#define ITEM_PUT 2
+#define ITEM_PUT_LEN 16
+#define SIZE_FIRST ((uint64_t)1024 * 1024)
+#define SIZE_LAST ((uint64_t)16 * 1024 * 1024)
+#define MEM_LEN (JOURNAL_ENTRY_MAX + (size_t)1024 * 1024)
+#define MEM_KEEP ((size_t)256 * 1024)
+#define TIMES 1024
+
+static const char *const half_name[2] = { "a", "b" };
+
+struct half {
+	int fd;
+	uint64_t size;
+	struct journal_file **files;	/* that have puts in this half */
+	size_t files_count, files_cap;
+	struct work_job checkpoint;
+	bool live;			/* has entries that are not retired */
+	bool failed;			/* its checkpoint; written by the helper before done */
+	TAILQ_HEAD(, journal_after) after;
+	struct journal *journal;
+};
+
+struct journal {
+	int dir;
+	struct work *work;
+	struct half half[2];
+	unsigned active;
+	unsigned char key[JOURNAL_ID_LEN];
+	uint64_t number;	/* of the next entry */
+	uint64_t at;		/* where it goes in the active half */
+	uint64_t turned_ms;
+	bool sick;
+	char *mem;		/* the entry being gathered: head, then items */
+	size_t used, high;
+	struct journal_file **files;	/* one for each file item of the entry */
+	size_t files_count, files_cap;
+	struct journal_file *last;	/* of the last file item */
+	size_t last_put;		/* where the last put item begins; 0: none */
+	uint64_t commits;
+	uint32_t times[TIMES];
+};
+
+struct journal_file *
+journal_file_new(int fd, const struct journal_name *name)
+{
+	struct journal_file *f = malloc(sizeof *f);
+
+	if (f == NULL) {
+		fd_close(&fd);
+		return NULL;
+	}
+	*f = (struct journal_file){ .fd = fd, .refs = 1, .name = *name };
+	return f;
+}
+
+struct journal_file *
+journal_file_ref(struct journal_file *f)
+{
+	f->refs++;
+	return f;
+}
+
+void
+journal_file_unref(struct journal_file *f)
+{
+	if (f == NULL || --f->refs > 0)
+		return;
+	fd_close(&f->fd);
+	free(f);
+}
+
+static uint64_t
+monotonic_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail with a known clock */
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* --- the first line ---------------------------------------------------- */
+
+static int
+write_line(int fd, const unsigned char *key, uint64_t first)
+{
+	char line[LINE_LEN + 1], hex[2 * JOURNAL_ID_LEN + 1];
+	int n;
+
+	for (int i = 0; i < JOURNAL_ID_LEN; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", key[i]); /* two digits always */
+	n = snprintf(line, sizeof line, "messjournal1 %s %020llu ", hex, (unsigned long long)first);
+	n += snprintf(line + n, sizeof line - (size_t)n, "%016llx\n",
+	    (unsigned long long)XXH3_64bits(line, (size_t)n));
+	return fd_pwrite_all(fd, line, (size_t)n, 0);
+}
+
+/* False for a retired or torn line: then the half has nothing to say. */
+static bool
+read_line(int fd, unsigned char *key, uint64_t *first)
+{
+	char line[LINE_LEN + 1] = "", hex[33];
+	unsigned long long number, sum;
+	int end = 0;
+
+	if (fd_pread_full(fd, line, LINE_LEN, 0) != LINE_LEN ||
+	    sscanf(line, "messjournal1 %32[0-9a-f] %20llu %n%16llx\n", hex, &number, &end, &sum) != 3 ||
+	    XXH3_64bits(line, (size_t)end) != sum)
+		return false;
+	for (int i = 0; i < JOURNAL_ID_LEN; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &key[i]) != 1)
+			return false;
+	*first = number;
+	return true;
+}
+
+/* --- entries ------------------------------------------------------------ */
+
+static uint64_t
+entry_sum(const char *entry, size_t payload)
+{
+	return XXH3_64bits_withSeed(entry + ENTRY_HEAD, payload, XXH3_64bits(entry, ENTRY_HEAD - 8));
+}
+
+static size_t
+aligned(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}
+
+static void
+entry_seal(struct journal *j)
+{
+	size_t payload = j->used - ENTRY_HEAD;
+
+	memcpy(j->mem, j->key, JOURNAL_ID_LEN);
+	le64_put(j->mem + 16, j->number);
+	le32_put(j->mem + 24, (uint32_t)payload);
+	le32_put(j->mem + 28, 0);
+	le64_put(j->mem + 32, entry_sum(j->mem, payload));
+}
+
+/* Whole, with our key and this number?  Then its length, else 0. */
+static size_t
+entry_check(const char *p, size_t left, const unsigned char *key, uint64_t number)
+{
+	size_t payload;
+
+	if (left < ENTRY_HEAD || memcmp(p, key, JOURNAL_ID_LEN) != 0 || le64_get(p + 16) != number)
+		return 0;
+	payload = le32_get(p + 24);
+	if (payload > left - ENTRY_HEAD || le64_get(p + 32) != entry_sum(p, payload))
+		return 0;
+	return ENTRY_HEAD + payload;
+}
+
+struct walk {
+	const char *p;
+	size_t left;
+	struct journal_name name;
+};
+
+struct put {
+	uint64_t off;
+	const char *data;
+	size_t len;
+};
+
+static bool
+walk_file(struct walk *w)
+{
+	size_t topic, sub;
+
+	if (w->left < ITEM_FILE_LEN)
+		return false;
+	topic = (unsigned char)w->p[2];
+	sub = (unsigned char)w->p[3];
+	if (topic > NAME_TOPIC_MAX || sub > NAME_LABEL_MAX || w->left < ITEM_FILE_LEN + topic + sub)
+		return false;
+	w->name = (struct journal_name){ .kind = (unsigned char)w->p[1], .first = le64_get(w->p + 20) };
+	memcpy(w->name.id, w->p + 4, JOURNAL_ID_LEN);
+	memcpy(w->name.topic, w->p + ITEM_FILE_LEN, topic);
+	memcpy(w->name.sub, w->p + ITEM_FILE_LEN + topic, sub);
+	w->p += ITEM_FILE_LEN + topic + sub;
+	w->left -= ITEM_FILE_LEN + topic + sub;
+	return true;
+}
+
+/* The next put, with the name of its file in w->name; false at the end. */
+static bool
+walk_put(struct walk *w, struct put *out)
+{
+	while (w->left > 0 && w->p[0] == ITEM_FILE)
+		if (!walk_file(w))
+			return false;
+	if (w->left < ITEM_PUT_LEN || w->p[0] != ITEM_PUT)
+		return false;
+	*out = (struct put){ .off = le64_get(w->p + 8), .data = w->p + ITEM_PUT_LEN,
+		.len = le32_get(w->p + 4) };
+	if (out->len > w->left - ITEM_PUT_LEN)
+		return false;
+	w->p += ITEM_PUT_LEN + out->len;
+	w->left -= ITEM_PUT_LEN + out->len;
+	return true;
+}
+
+/* --- gathering ---------------------------------------------------------- */
+
+static void
+entry_clear(struct journal *j)
+{
+	j->used = ENTRY_HEAD;
+	j->last = NULL;
+	j->last_put = 0;
+}
+
+size_t
+journal_room(const struct journal *j)
+{
+	size_t overhead = j->used + ITEM_FILE_LEN + NAME_TOPIC_MAX + NAME_LABEL_MAX + ITEM_PUT_LEN;
+
+	return overhead >= JOURNAL_ENTRY_MAX ? 0 : JOURNAL_ENTRY_MAX - overhead;
+}
+
+bool
+journal_is_empty(const struct journal *j)
+{
+	return j->used == ENTRY_HEAD;
+}
+
+/* The list of the entry's files, in the order of its file items. */
+static enum mess_err
+add_file(struct journal *j, struct journal_file *f)
+{
+	size_t topic = strlen(f->name.topic), sub = strlen(f->name.sub);
+	char *p = j->mem + j->used;
+
+	if (j->files_count == j->files_cap) {
+		size_t cap = j->files_cap == 0 ? 16 : j->files_cap * 2;
+		struct journal_file **files = reallocarray(j->files, cap, sizeof *files);
+
+		if (files == NULL)
+			return MESS_LIMIT;
+		j->files = files;
+		j->files_cap = cap;
+	}
+	j->files[j->files_count++] = journal_file_ref(f);
+	p[0] = ITEM_FILE;
+	p[1] = (char)f->name.kind;
+	p[2] = (char)topic;
+	p[3] = (char)sub;
+	memcpy(p + 4, f->name.id, JOURNAL_ID_LEN);
+	le64_put(p + 20, f->name.first);
+	memcpy(p + ITEM_FILE_LEN, f->name.topic, topic);
+	memcpy(p + ITEM_FILE_LEN + topic, f->name.sub, sub);
+	j->used += ITEM_FILE_LEN + topic + sub;
+	j->last = f;
+	return MESS_OK;
+}
+
+enum mess_err
+journal_put(struct journal *j, struct journal_file *f, uint64_t off, size_t len, char **where)
+{
+	enum mess_err err;
+	char *p;
+
+	if (len > journal_room(j))
+		return MESS_TOOBIG;
+	if (j->last != f && (err = add_file(j, f)) != MESS_OK)
+		return err;
+	p = j->mem + j->used;
+	j->last_put = j->used;
+	p[0] = ITEM_PUT;
+	p[1] = p[2] = p[3] = 0;
+	le32_put(p + 4, (uint32_t)len);
+	le64_put(p + 8, off);
+	*where = p + ITEM_PUT_LEN;
+	j->used += ITEM_PUT_LEN + len;
+	return MESS_OK;
+}
+
+bool
+journal_last_is(const struct journal *j, const struct journal_file *f, uint64_t end)
+{
+	const char *p = j->mem + j->last_put;
+
+	return j->last_put != 0 && j->last == f && le64_get(p + 8) + le32_get(p + 4) == end;
+}
+
+char *
+journal_extend(struct journal *j, size_t len)
+{
+	char *put = j->mem + j->last_put;
+	char *where = j->mem + j->used;
+
+	le32_put(put + 4, le32_get(put + 4) + (uint32_t)len);
+	j->used += len;
+	return where;
+}
+
+struct journal_mark
+journal_mark(const struct journal *j)
+{
+	return (struct journal_mark){ .used = j->used, .put = j->last_put,
+		.files = j->files_count, .file = j->last };
+}
+
+void
+journal_rewind(struct journal *j, struct journal_mark mark)
+{
+	j->used = mark.used;
+	j->last_put = mark.put;
+	j->last = mark.file;
+	while (j->files_count > mark.files)
+		journal_file_unref(j->files[--j->files_count]);
+	/* The last put may have been extended since; it ends where the entry does. */
+	if (mark.put != 0)
+		le32_put(j->mem + mark.put + 4, (uint32_t)(mark.used - mark.put - ITEM_PUT_LEN));
+}
+
+/* --- halves take turns -------------------------------------------------- */
+
+/* On the helper's thread: the list does not change while the job is pending. */
+static void
+checkpoint_run(void *arg)
+{
+	struct half *h = arg;
+
+	h->failed = false;
+	for (size_t i = 0; i < h->files_count; i++)
+		if (fdatasync(h->files[i]->fd) == -1)
+			h->failed = true;
+	if (h->failed)
+		return;
+	/* Every byte is in its own file: the entries may be forgotten. */
+	if (pwrite(h->fd, "retired     ", 12, 0) != 12 || fdatasync(h->fd) == -1)
+		h->failed = true;
+}
+
+static void
+run_after(struct half *h)
+{
+	struct journal_after *a;
+
+	while ((a = TAILQ_FIRST(&h->after)) != NULL) {
+		TAILQ_REMOVE(&h->after, a, link);
+		a->fn(a->arg);
+	}
+}
+
+static void
+checkpoint_done(void *arg)
+{
+	struct half *h = arg;
+	unsigned bit = h == &h->journal->half[1] ? 2 : 1;
+
+	for (size_t i = 0; i < h->files_count; i++) {
+		h->files[i]->touched &= ~bit;
+		journal_file_unref(h->files[i]);
+	}
+	h->files_count = 0;
+	/* Sick already: what waits was to follow a commit that may not have been. */
+	if (h->failed || h->journal->sick) {
+		h->journal->sick = true;
+		return;
+	}
+	h->live = false;
+	run_after(h);
+}
+
+/* A larger file in place of a retired half's: no live entry is in it. */
+static enum mess_err
+half_grow(struct journal *j, struct half *h, uint64_t size)
+{
+	const char *name = half_name[h - j->half];
+	enum mess_err err;
+	int fd;
+
+	if (unlinkat(j->dir, "new", 0) == -1 && errno != ENOENT)
+		return err_from_errno();
+	if ((err = fs_make_filled(j->dir, "new", size, 0, &fd)) != MESS_OK)
+		return err;
+	if (renameat(j->dir, "new", j->dir, name) == -1) {
+		err = err_from_errno();
+		fd_close(&fd);
+		return err;
+	}
+	fd_close(&h->fd);
+	h->fd = fd;
+	h->size = size;
+	return fs_sync(j->dir);
+}
+
+/* A half that filled within a second was too small for what goes on. */
+static uint64_t
+wanted_size(const struct journal *j, const struct half *h, uint64_t now_ms)
+{
+	uint64_t size = h->size < j->half[j->active].size ? j->half[j->active].size : h->size;
+
+	if (now_ms - j->turned_ms < 1000 && size < SIZE_LAST)
+		size *= 2;
+	while (size < LINE_BLOCK + aligned(j->used))
+		size *= 2;
+	return size;
+}
+
+/*
+ * The other half takes over; the one so far is checkpointed beside the
+ * loop.  The new first line is not synced by itself: it goes down with the
+ * first entry, and until then the half has nothing to say.
+ */
+static enum mess_err
+turn(struct journal *j)
+{
+	struct half *old = &j->half[j->active], *h = &j->half[!j->active];
+	uint64_t now_ms = monotonic_us() / 1000;
+	enum mess_err err;
+	uint64_t size;
+
+	work_wait(j->work, &h->checkpoint);
+	if (j->sick)
+		return MESS_SICK;
+	size = wanted_size(j, h, now_ms);
+	if (size > h->size && (err = half_grow(j, h, size)) != MESS_OK &&
+	    LINE_BLOCK + aligned(j->used) > h->size)
+		return err;
+	arc4random_buf(j->key, sizeof j->key);
+	if (write_line(h->fd, j->key, j->number) == -1)
+		return MESS_IO;
+	j->active = !j->active;
+	j->at = LINE_BLOCK;
+	j->turned_ms = now_ms;
+	if (old->live)
+		work_give(j->work, &old->checkpoint);
+	else
+		run_after(old);
+	return MESS_OK;
+}
+
+enum mess_err
+journal_checkpoint(struct journal *j)
+{
+	if (j->sick)
+		return MESS_SICK;
+	/* The other half's entries are still live: its end brings the next call. */
+	if (j->half[!j->active].checkpoint.pending)
+		return MESS_OK;
+	if (j->half[j->active].live)
+		return turn(j);
+	run_after(&j->half[j->active]);
+	return MESS_OK;
+}
+
+void
+journal_after(struct journal *j, struct journal_after *a)
+{
+	a->half = j->active;
+	TAILQ_INSERT_TAIL(&j->half[a->half].after, a, link);
+}
+
+void
+journal_cancel(struct journal *j, struct journal_after *a)
+{
+	TAILQ_REMOVE(&j->half[a->half].after, a, link);
+}
+
+bool
+journal_has_after(const struct journal *j)
+{
+	return !TAILQ_EMPTY(&j->half[0].after) || !TAILQ_EMPTY(&j->half[1].after);
+}
+
+/* --- commit ------------------------------------------------------------- */
+
+/* The half's list holds the file from before the write until its checkpoint. */
+static enum mess_err
+touch(struct half *h, struct journal_file *f, unsigned bit)
+{
+	if ((f->touched & bit) != 0)
+		return MESS_OK;
+	if (h->files_count == h->files_cap) {
+		size_t cap = h->files_cap == 0 ? 16 : h->files_cap * 2;
+		struct journal_file **files = reallocarray(h->files, cap, sizeof *files);
+
+		if (files == NULL)
+			return MESS_LIMIT;
+		h->files = files;
+		h->files_cap = cap;
+	}
+	h->files[h->files_count++] = journal_file_ref(f);
+	f->touched |= bit;
+	return MESS_OK;
+}
+
+static enum mess_err
+touch_all(struct journal *j)
+{
+	enum mess_err err;
+
+	for (size_t i = 0; i < j->files_count; i++)
+		if ((err = touch(&j->half[j->active], j->files[i], 1u << j->active)) != MESS_OK)
+			return err;
+	return MESS_OK;
+}
+
+static enum mess_err
+write_entry(struct journal *j)
+{
+	struct half *h = &j->half[j->active];
+
+	entry_seal(j);
+	if (fd_pwrite_all(h->fd, j->mem, j->used, (off_t)j->at) == -1 || fdatasync(h->fd) == -1)
+		return MESS_SICK;
+	h->live = true;
+	j->at += aligned(j->used);
+	j->number++;
+	return MESS_OK;
+}
+
+/* In the order of the items; the k-th file item is the k-th of j->files. */
+static enum mess_err
+make_puts(struct journal *j)
+{
+	const char *p = j->mem + ENTRY_HEAD, *end = j->mem + j->used;
+	size_t next = 0;
+
+	while (p < end) {
+		if (p[0] == ITEM_FILE) {
+			p += ITEM_FILE_LEN + (unsigned char)p[2] + (unsigned char)p[3];
+			next++;
+			continue;
+		}
+		if (fd_pwrite_all(j->files[next - 1]->fd, p + ITEM_PUT_LEN, le32_get(p + 4),
+		    (off_t)le64_get(p + 8)) == -1)
+			return MESS_SICK;
+		p += ITEM_PUT_LEN + le32_get(p + 4);
+	}
+	return MESS_OK;
+}
+
+static void
+forget_entry(struct journal *j)
+{
+	for (size_t i = 0; i < j->files_count; i++)
+		journal_file_unref(j->files[i]);
+	j->files_count = 0;
+	if (j->used > j->high)
+		j->high = j->used;
+	/* A burst's memory goes back once commits are small again. */
+	if (j->high > 2 * MEM_KEEP && j->used < MEM_KEEP / 4) {
+		(void)madvise(j->mem + MEM_KEEP, MEM_LEN - MEM_KEEP, MADV_DONTNEED);
+		j->high = 0;
+	}
+	entry_clear(j);
+}
+
+enum mess_err
+journal_commit(struct journal *j)
+{
+	uint64_t began = monotonic_us();
+	enum mess_err err = MESS_OK;
+
+	if (journal_is_empty(j))
+		return MESS_OK;
+	if (j->sick)
+		err = MESS_SICK;
+	else if (j->at + aligned(j->used) > j->half[j->active].size)
+		err = turn(j);
+	if (err == MESS_OK)
+		err = touch_all(j);
+	if (err == MESS_OK && (err = write_entry(j)) == MESS_OK)
+		err = make_puts(j);
+	/*
+	 * Whatever failed, what callers gathered cannot be told from what is
+	 * durable any more: refuse all until a restart has recovered.
+	 */
+	if (err != MESS_OK)
+		j->sick = true;
+	else
+		j->times[j->commits++ % TIMES] = (uint32_t)(monotonic_us() - began);
+	forget_entry(j);
+	return err;
+}
+
+bool
+journal_is_sick(const struct journal *j)
+{
+	return j->sick;
+}
+
+void
+journal_fail(struct journal *j)
+{
+	j->sick = true;
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void
+journal_stat(const struct journal *j, struct journal_stat *out)
+{
+	size_t n = j->commits < TIMES ? (size_t)j->commits : TIMES;
+	uint32_t sorted[TIMES];
+
+	*out = (struct journal_stat){ .commits = j->commits };
+	if (n == 0)
+		return;
+	memcpy(sorted, j->times, n * sizeof sorted[0]);
+	qsort(sorted, n, sizeof sorted[0], by_time);
+	out->p50_us = sorted[n / 2];
+	out->p99_us = sorted[n * 99 / 100];
+}
+
+/* --- opening and closing ------------------------------------------------ */
+
+static enum mess_err
+half_open(struct journal *j, struct half *h, const char *name)
+{
+	struct stat st;
+	enum mess_err err;
+
+	if (faccessat(j->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		err = fs_open_file(j->dir, name, O_RDWR, &h->fd);
+	else
+		err = fs_make_filled(j->dir, name, SIZE_FIRST, 0, &h->fd);
+	if (err != MESS_OK)
+		return err;
+	if (fstat(h->fd, &st) == -1)
+		return err_from_errno();
+	h->size = (uint64_t)st.st_size;
+	return h->size < SIZE_FIRST ? MESS_CORRUPT : MESS_OK;
+}
+
+static enum mess_err
+open_dir(int spool, int *out)
+{
+	enum mess_err err;
+
+	if ((err = fs_make_dir(spool, DIR_NAME)) != MESS_OK)
+		return err;
+	return fs_open_dir(spool, DIR_NAME, out);
+}
+
+static void
+journal_free(struct journal *j)
+{
+	for (int i = 0; i < 2; i++) {
+		fd_close(&j->half[i].fd);
+		free(j->half[i].files);
+	}
+	fd_close(&j->dir);
+	if (j->mem != NULL)
+		(void)munmap(j->mem, MEM_LEN); /* mapped by us */
+	free(j->files);
+	free(j);
+}
+
+static enum mess_err
+journal_setup(struct journal *j, int spool)
+{
+	enum mess_err err;
+
+	j->mem = mmap(NULL, MEM_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (j->mem == MAP_FAILED) {
+		j->mem = NULL;
+		return MESS_LIMIT;
+	}
+	if ((err = open_dir(spool, &j->dir)) != MESS_OK)
+		return err;
+	for (int i = 0; i < 2; i++) {
+		struct half *h = &j->half[i];
+
+		if ((err = half_open(j, h, half_name[i])) != MESS_OK)
+			return err;
+		h->journal = j;
+		TAILQ_INIT(&h->after);
+		h->checkpoint = (struct work_job){ .run = checkpoint_run,
+			.done = checkpoint_done, .arg = h };
+	}
+	if ((err = fs_sync(j->dir)) != MESS_OK || (err = fs_sync(spool)) != MESS_OK)
+		return err;
+	entry_clear(j);
+	j->number = 1;
+	arc4random_buf(j->key, sizeof j->key);
+	j->at = LINE_BLOCK;
+	j->turned_ms = monotonic_us() / 1000;
+	return write_line(j->half[0].fd, j->key, j->number) == 0 ? MESS_OK : MESS_IO;
+}
+
+enum mess_err
+journal_open(int spool, struct work *work, struct journal **out)
+{
+	struct journal *j = calloc(1, sizeof *j);
+	enum mess_err err;
+
+	if (j == NULL)
+		return MESS_LIMIT;
+	j->dir = j->half[0].fd = j->half[1].fd = -1;
+	j->work = work;
+	if ((err = journal_setup(j, spool)) != MESS_OK) {
+		journal_free(j);
+		return err;
+	}
+	*out = j;
+	return MESS_OK;
+}
+
+void
+journal_close(struct journal *j)
+{
+	if (j == NULL)
+		return;
+	forget_entry(j);
+	for (int i = 0; i < 2; i++) {
+		struct half *h = &j->half[j->active ^ (i == 0)];
+
+		work_wait(j->work, &h->checkpoint);
+		if (!j->sick && h->live) {
+			work_give(j->work, &h->checkpoint);
+			work_wait(j->work, &h->checkpoint);
+		}
+		if (!j->sick)
+			run_after(h);
+	}
+	journal_free(j);
+}
+
+/* --- recovery ----------------------------------------------------------- */
+
+struct recovery {
+	const struct journal_target *target;
+	struct journal_recovered *result;
+	struct journal_name name;	/* of the file open in fd */
+	int fd;
+};
+
+/* Bytes must not only be in the page cache when the journal forgets them. */
+static enum mess_err
+target_close(struct recovery *r)
+{
+	int rc = r->fd == -1 ? 0 : fdatasync(r->fd);
+
+	fd_close(&r->fd);
+	return rc == 0 ? MESS_OK : MESS_IO;
+}
+
+static enum mess_err
+target_open(struct recovery *r, const struct journal_name *name)
+{
+	enum mess_err err;
+
+	if (r->fd != -1 && memcmp(&r->name, name, sizeof *name) == 0)
+		return MESS_OK;
+	if ((err = target_close(r)) != MESS_OK)
+		return err;
+	if ((err = r->target->open(r->target->arg, name, &r->fd)) == MESS_OK)
+		r->name = *name;
+	else
+		r->fd = -1;
+	return err;
+}
+
+static enum mess_err
+rewrite_put(struct recovery *r, const struct journal_name *name, const struct put *put)
+{
+	enum mess_err err = target_open(r, name);
+
+	if (err == MESS_IO || err == MESS_LIMIT)
+		return err;
+	if (err != MESS_OK) {
+		/* Deleted since is nothing to report; missing is damage. */
+		r->result->damaged += err != MESS_NOTOPIC;
+		return MESS_OK;
+	}
+	return fd_pwrite_all(r->fd, put->data, put->len, (off_t)put->off) == 0 ? MESS_OK :
+	    err_from_errno();
+}
+
+static enum mess_err
+rewrite_entry(struct recovery *r, const char *entry, size_t len)
+{
+	struct walk w = { .p = entry + ENTRY_HEAD, .left = len - ENTRY_HEAD };
+	enum mess_err err;
+	struct put put;
+
+	while (walk_put(&w, &put))
+		if ((err = rewrite_put(r, &w.name, &put)) != MESS_OK)
+			return err;
+	r->result->damaged += w.left != 0;
+	r->result->entries++;
+	return MESS_OK;
+}
+
+struct mapped {
+	char *p;
+	size_t len;
+	unsigned char key[JOURNAL_ID_LEN];
+	uint64_t first;
+	bool live;
+};
+
+/*
+ * A later entry of the same half, after one that does not check: then the
+ * bad one had been answered, and what follows it must not be cut off.
+ */
+static size_t
+find_later(const struct mapped *m, size_t at, uint64_t *number)
+{
+	for (at += 8; at + ENTRY_HEAD <= m->len; at += 8) {
+		uint64_t n = le64_get(m->p + at + 16);
+
+		if (memcmp(m->p + at, m->key, JOURNAL_ID_LEN) == 0 && n > *number &&
+		    entry_check(m->p + at, m->len - at, m->key, n) != 0) {
+			*number = n;
+			return at;
+		}
+	}
+	return 0;
+}
+
+/* *next is the number that the next entry must have; 0: any. */
+static enum mess_err
+recover_half(struct recovery *r, const struct mapped *m, uint64_t *next)
+{
+	uint64_t number = m->first;
+	size_t at = LINE_BLOCK, len;
+	enum mess_err err;
+
+	if (*next != 0 && number > *next)
+		r->result->damaged += number - *next;
+	for (;;) {
+		if ((len = entry_check(m->p + at, m->len - at, m->key, number)) == 0) {
+			uint64_t bad = number;
+
+			if ((at = find_later(m, at, &number)) == 0)
+				break;
+			r->result->damaged += number - bad;
+			continue;
+		}
+		if ((err = rewrite_entry(r, m->p + at, len)) != MESS_OK)
+			return err;
+		at += aligned(len);
+		number++;
+		if (at + ENTRY_HEAD > m->len)
+			break;
+	}
+	*next = number;
+	return MESS_OK;
+}
+
+static enum mess_err
+map_half(int dir, const char *name, struct mapped *out, int *out_fd)
+{
+	AUTO_FD int fd = -1;
+	struct stat st;
+	enum mess_err err;
+
+	*out = (struct mapped){ 0 };
+	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT)
+		return MESS_OK;
+	if ((err = fs_open_file(dir, name, O_RDWR, &fd)) != MESS_OK)
+		return err;
+	if (fstat(fd, &st) == -1)
+		return err_from_errno();
+	if (st.st_size < LINE_BLOCK + ENTRY_HEAD || !read_line(fd, out->key, &out->first)) {
+		*out_fd = TAKE(fd, -1);
+		return MESS_OK;
+	}
+	out->len = (size_t)st.st_size;
+	/* Private memory, not a mapping of the file: a bad sector is an error, not a SIGBUS. */
+	if ((out->p = malloc(out->len)) == NULL)
+		return MESS_LIMIT;
+	if (fd_pread_full(fd, out->p, out->len, 0) != (ssize_t)out->len) {
+		free(TAKE(out->p, NULL));
+		return MESS_IO;
+	}
+	out->live = true;
+	*out_fd = TAKE(fd, -1);
+	return MESS_OK;
+}
+
+static enum mess_err
+recover_both(struct recovery *r, struct mapped *m)
+{
+	unsigned first = m[0].live && m[1].live && m[1].first < m[0].first;
+	uint64_t next = 0;
+	enum mess_err err = MESS_OK;
+
+	for (unsigned i = 0; i < 2 && err == MESS_OK; i++)
+		if (m[first ^ i].live)
+			err = recover_half(r, &m[first ^ i], &next);
+	if (err == MESS_OK)
+		return target_close(r);
+	(void)target_close(r); /* err is reported */
+	return err;
+}
+
+static enum mess_err
+retire(int fd)
+{
+	if (fd == -1)
+		return MESS_OK;
+	return pwrite(fd, "retired     ", 12, 0) == 12 && fdatasync(fd) == 0 ? MESS_OK : MESS_IO;
+}
+
+enum mess_err
+journal_recover(int spool, const struct journal_target *target, struct journal_recovered *out)
+{
+	struct recovery r = { .target = target, .result = out, .fd = -1 };
+	struct mapped m[2] = { 0 };
+	AUTO_FD int dir = -1, fd_a = -1, fd_b = -1;
+	enum mess_err err;
+
+	*out = (struct journal_recovered){ 0 };
+	if ((err = open_dir(spool, &dir)) != MESS_OK)
+		return err;
+	if ((err = map_half(dir, half_name[0], &m[0], &fd_a)) == MESS_OK &&
+	    (err = map_half(dir, half_name[1], &m[1], &fd_b)) == MESS_OK &&
+	    (err = recover_both(&r, m)) == MESS_OK &&
+	    (err = retire(fd_a)) == MESS_OK)
+		err = retire(fd_b);
+	free(m[0].p);
+	free(m[1].p);
+	return err;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * How much: every limit and default of the engine, once.  The manual pages
+ * are tested against this table.
+ */
+#ifndef LIMIT_H
+#define LIMIT_H
+
+#define LIMIT_BODY_PERSONAL ((uint64_t)1024 * 1024 * 1024)
+#define LIMIT_BODY_SYSTEM ((uint64_t)16 * 1024 * 1024)
+#define LIMIT_CONNECTIONS 10000		/* in all */
+#define LIMIT_CONNECTIONS_UID 256	/* of one uid, in a system spool */
+#define LIMIT_SUBSCRIPTIONS 4096	/* of one topic */
+#define LIMIT_TOPICS_OPEN 512		/* with descriptors; more are closed when idle */
+#define LIMIT_LIST_BYTES ((size_t)64 * 1024)	/* of one LIST or STAT reply */
+#define LIMIT_OUTPUT_BYTES ((size_t)64 * 1024)	/* of replies not yet read by the caller */
+#define LIMIT_HELLO_MS 5000		/* from connect to HELLO */
+#define LIMIT_TAKE_RECORDS ((size_t)4 * 1024 * 1024)	/* of a .rec file with several */
+#define LIMIT_TOMBSTONE_SECONDS ((uint64_t)30 * 24 * 3600)
+#define LIMIT_RESCAN_MS ((uint64_t)10 * 60 * 1000)
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The log of one topic: its messages in order of number, in segments.
+ *
+ * Promise: numbers rise by one and are never used again; a message that
+ * log_append took is whole and durable once store_commit said so, or was
+ * never there.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include "base/sock.h"
+#include "segment.h"
+#include "store.h"
+
+struct log;
+struct body;
+
+/* Why numbers were freed: the account of mess-spool(5). */
+enum log_count {
+	LOG_SETTLED,
+	LOG_EXPIRED,
+	LOG_PURGED,
+	LOG_DROPPED,
+	LOG_DAMAGED,
+	LOG_COUNTS,
+};
+
+/*
+ * Make a topic's files in dir (private, empty): tmp new cur sub, state and
+ * the first segment.  All synced, dir too.
+ */
+NODISCARD enum mess_err log_create(int dir, const struct journal_name *name);
+
+/* name: topic and incarnation.  dir is borrowed for the log's life. */
+NODISCARD enum mess_err log_open(struct store *s, int dir, const struct journal_name *name,
+    struct log **out);
+/* What was appended must have been committed; waits for the helper. */
+void log_close(struct log *l);
+
+/* For recovery: is this the topic's incarnation, and the file of an entry. */
+bool log_is_incarnation(int dir, const unsigned char *id);
+NODISCARD enum mess_err log_open_file(int dir, const struct journal_name *name, int *out);
+
+/*
+ * Append one message (a checked one, body at most MESS_INLINE_MAX) to the
+ * commit being gathered; *seq is its number once that is durable.
+ */
+NODISCARD enum mess_err log_append(struct log *l, const struct mess_peer *from,
+    const struct mess_message *msg, uint64_t *seq);
+/* The same for a body in a file of its own (body.h), which this names. */
+NODISCARD enum mess_err log_append_body(struct log *l, const struct mess_peer *from,
+    struct body *b, uint64_t *seq);
+
+/*
+ * All or nothing: make room for bytes of bodies and headers in count
+ * messages, append them; log_rewind takes back what came since the mark.
+ */
+struct log_mark {
+	struct journal_mark journal;
+	uint64_t next, tail_off, block, sec;
+	uint32_t nsec;
+	size_t segments;
+};
+NODISCARD enum mess_err log_begin(struct log *l, size_t count, size_t bytes, struct log_mark *out);
+void log_rewind(struct log *l, const struct log_mark *mark);
+
+uint64_t log_first(const struct log *l);	/* first number kept */
+uint64_t log_next(const struct log *l);		/* number of the next message */
+uint64_t log_durable(const struct log *l);	/* numbers below are durable and may be read */
+uint64_t log_end(const struct log *l);		/* end of the durable bytes in the last segment */
+const struct journal_name *log_name(const struct log *l);
+struct store *log_store(const struct log *l);
+int log_dir(const struct log *l);
+int log_cur(const struct log *l);
+
+/* Called after a commit that made more of the log durable. */
+void log_on_durable(struct log *l, void (*fn)(void *arg), void *arg);
+
+/* Every subscription has settled what is below n: its files go after the next checkpoint. */
+NODISCARD enum mess_err log_free_below(struct log *l, uint64_t n);
+
+void log_count(struct log *l, enum log_count what, uint64_t n);
+uint64_t log_counted(const struct log *l, enum log_count what);
+
+/* Nothing of it waits for a commit, a checkpoint or the helper: it may be closed and opened again. */
+bool log_is_idle(const struct log *l);
+
+/* Bytes of its files in cur/ on disk. */
+uint64_t log_bytes(const struct log *l);
+
+/* The segment that holds seq, or the one after where that is missing; MESS_CORRUPT when none. */
+NODISCARD enum mess_err log_segment(struct log *l, uint64_t seq, struct segment **out);
+/* First number of the segment after this one; log_durable() for the last. */
+uint64_t log_segment_end(const struct log *l, const struct segment *s);
+bool log_is_tail(const struct log *l, const struct segment *s);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * libmess: publish to and take from a mess spool.
+ *
+ * Every function that can fail returns an enum mess_err and writes its
+ * result, the last parameter, only on MESS_OK.  The library never prints,
+ * never exits, installs no signal handler and reads no environment.  A
+ * struct mess is for one thread at a time.  After an error mess_detail()
+ * has one line that names the thing, the rule and the actual value.
+ */
+#ifndef MESS_H
+#define MESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MESS_NODISCARD __attribute__((warn_unused_result))
+
+/* What went wrong.  mess_exit_status() has the sysexits(3) status of each. */
+enum mess_err {
+	MESS_OK = 0,
+	MESS_USAGE,
+	MESS_BADNAME,
+	MESS_BADDATA,
+	MESS_TOOBIG,
+	MESS_CORRUPT,
+	MESS_NOTOPIC,
+	MESS_NOSUB,
+	MESS_NODAEMON,
+	MESS_BUG,
+	MESS_SYSTEM,
+	MESS_EXISTS,
+	MESS_IO,
+	MESS_SICK,
+	MESS_LIMIT,
+	MESS_FULL,
+	MESS_BUSY,
+	MESS_ABORTED,
+	MESS_PROTOCOL,
+	MESS_DENIED,
+	MESS_CONFIG,
+};
+
+/* The text and the exit status of an error; static, never NULL. */
+const char *mess_strerror(enum mess_err err);
+int mess_exit_status(enum mess_err err);
+
+/* A spool, reached through its engine or, where that is allowed, directly. */
+struct mess;
+
+/*
+ * Where the spool is.  Give a socket, or the directory of a personal spool
+ * (made 0700 when missing).  With deliverd set, an engine of a personal
+ * spool that does not answer is started from that program and leaves after
+ * idle_exit seconds without work.  Strings are borrowed for the call.
+ */
+struct mess_where {
+	const char *socket;
+	const char *spool;
+	const char *deliverd;
+	unsigned idle_exit;
+};
+
+/* Connects to nothing yet: the first call that needs the engine does. */
+MESS_NODISCARD enum mess_err mess_open(const struct mess_where *where, struct mess **out);
+void mess_close(struct mess *m);
+
+/* One line about the last error, without a newline; owned by m. */
+const char *mess_detail(const struct mess *m);
+
+/*
+ * One message to publish.  Headers are "Name: value\n" lines, names of
+ * [A-Za-z][A-Za-z0-9-]{0,63} not starting with "Mess-", values UTF-8
+ * without control characters, 64 of them in at most 8 KiB.
+ */
+struct mess_message {
+	const char *headers;
+	size_t headers_len;
+	const void *body;
+	size_t body_len;
+};
+
+/* The largest body that is handled in memory; larger ones are streamed. */
+#define MESS_INLINE_MAX ((size_t)256 * 1024)
+
+/*
+ * Publish one message of at most MESS_INLINE_MAX bytes.  MESS_OK means on
+ * disk.  *seq is its number, or 0 when it went into a spool of the caller's
+ * own without an engine: then the engine numbers it when it next runs.
+ */
+MESS_NODISCARD enum mess_err mess_publish(struct mess *m, const char *topic,
+    const struct mess_message *msg, uint64_t *seq);
+
+/*
+ * Publish a stream.  mess_queue copies the message and sends full batches
+ * without waiting; mess_flush sends what is queued; mess_wait returns when
+ * all of it is durable.  mess_durable is how many of the stream's messages
+ * are, in order: after an error exactly the first that many were stored.
+ * One topic a stream; mess_wait ends it.
+ */
+MESS_NODISCARD enum mess_err mess_queue(struct mess *m, const char *topic,
+    const struct mess_message *msg);
+MESS_NODISCARD enum mess_err mess_flush(struct mess *m);
+MESS_NODISCARD enum mess_err mess_wait(struct mess *m);
+uint64_t mess_durable(const struct mess *m);
+
+/*
+ * Called for every message of a stream once it is durable, in order, with
+ * its number (0: see mess_publish).  NULL for none.
+ */
+void mess_on_durable(struct mess *m, void (*fn)(void *arg, uint64_t seq), void *arg);
+
+/*
+ * Publish one message of any length, known or not: begin, write as often as
+ * needed, end.  Nothing is stored before end, which returns when the message
+ * is on disk; mess_close or mess_body_abort instead of end leaves nothing.
+ */
+MESS_NODISCARD enum mess_err mess_body_begin(struct mess *m, const char *topic,
+    const char *headers, size_t headers_len);
+MESS_NODISCARD enum mess_err mess_body_write(struct mess *m, const void *data, size_t len);
+MESS_NODISCARD enum mess_err mess_body_end(struct mess *m, uint64_t *seq);
+void mess_body_abort(struct mess *m);
+
+/* Headers as published: checked, in the form struct mess_message wants. */
+MESS_NODISCARD enum mess_err mess_header_check(const char *line, size_t len);
+
+/*
+ * Consume.  mess_subscribe attaches to a subscription (made if it does not
+ * exist, from the oldest message kept); mess_tail sees what comes from now on
+ * and stores nothing; mess_peek sees what the subscription has not settled
+ * and takes nothing.  One of the three per struct mess.
+ */
+MESS_NODISCARD enum mess_err mess_subscribe(struct mess *m, const char *topic, const char *name);
+MESS_NODISCARD enum mess_err mess_tail(struct mess *m, const char *topic);
+MESS_NODISCARD enum mess_err mess_peek(struct mess *m, const char *topic, const char *name);
+
+/*
+ * Allow the engine to send n more messages.  With now set, mess_next
+ * answers MESS_EVENT_END as soon as nothing more is ready.
+ */
+MESS_NODISCARD enum mess_err mess_take(struct mess *m, uint64_t n, bool now);
+
+enum mess_event {
+	MESS_EVENT_NONE,	/* the timeout ran out */
+	MESS_EVENT_MESSAGE,	/* *out is a message */
+	MESS_EVENT_END,		/* nothing more is ready */
+};
+
+/*
+ * A message as it came.  Pointers are borrowed until the next call with m.
+ * body is NULL when body_len exceeds MESS_INLINE_MAX: then read it with
+ * mess_body_read.  record is the whole text of mess-spool(5), without its
+ * body and last newline when body is NULL.
+ */
+struct mess_received {
+	const char *topic;
+	uint64_t seq;
+	uint64_t time_sec;
+	uint32_t time_nsec;
+	uint32_t uid, gid, pid;
+	const char *headers;
+	size_t headers_len;
+	const char *body;
+	uint64_t body_len;
+	const char *record;
+	size_t record_len;
+};
+
+/* Wait up to timeout_ms (-1: for ever) for a message or the end. */
+MESS_NODISCARD enum mess_err mess_next(struct mess *m, int timeout_ms,
+    enum mess_event *event, struct mess_received *out);
+
+/* True when mess_next would return a message that has arrived already. */
+bool mess_ready(const struct mess *m);
+
+/*
+ * The next piece of a large body; *got is 0 at its end.  MESS_CORRUPT at
+ * the end says that the bytes are not those published: do not ack it.
+ */
+MESS_NODISCARD enum mess_err mess_body_read(struct mess *m, void *buf, size_t size, size_t *got);
+
+/*
+ * Settle messages lo to hi.  Acks are gathered and sent by mess_next,
+ * mess_ack_flush or mess_ack_wait; after mess_ack_wait all are durable.
+ */
+MESS_NODISCARD enum mess_err mess_ack(struct mess *m, uint64_t lo, uint64_t hi);
+MESS_NODISCARD enum mess_err mess_ack_flush(struct mess *m);
+MESS_NODISCARD enum mess_err mess_ack_wait(struct mess *m);
+
+/* The descriptor to poll for input, or -1 when not connected. */
+int mess_fd(const struct mess *m);
+
+/*
+ * Topics.  Texts are those of mess-protocol(7), to be freed by the caller.
+ * A NULL pattern or topic means all that the caller may see.
+ */
+MESS_NODISCARD enum mess_err mess_topic_create(struct mess *m, const char *topic);
+MESS_NODISCARD enum mess_err mess_topic_delete(struct mess *m, const char *topic);
+MESS_NODISCARD enum mess_err mess_topic_list(struct mess *m, const char *pattern, char **out);
+MESS_NODISCARD enum mess_err mess_topic_show(struct mess *m, const char *topic, char **out);
+MESS_NODISCARD enum mess_err mess_topic_stat(struct mess *m, const char *topic, char **out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The protocol: lines <-> structs.  Pure; mess-protocol(7) is its manual.
+ */
+#ifndef PROTOCOL_H
+#define PROTOCOL_H
+
+#include "base/buf.h"
+#include "names.h"
+#include "record.h"
+
+#define PROTOCOL_VERSION 1
+#define PROTOCOL_LINE_MAX 4096		/* with its newline */
+#define PROTOCOL_BATCH_MAX (MESS_INLINE_MAX + 16384) /* bytes of one PUBS */
+#define PROTOCOL_BATCH_COUNT 16384	/* messages of one PUBS */
+#define PROTOCOL_CHUNK_MAX ((size_t)1024 * 1024)	/* bytes of one STREAM chunk */
+#define PROTOCOL_TAKE_MAX INT64_MAX
+
+enum request_verb {
+	REQ_HELLO,
+	REQ_PUB,
+	REQ_PUBS,
+	REQ_STREAM,
+	REQ_RESUME,
+	REQ_SUB,
+	REQ_TAIL,
+	REQ_PEEK,
+	REQ_TAKE,
+	REQ_ACK,
+	REQ_CREATE,
+	REQ_DELETE,
+	REQ_LIST,
+	REQ_SHOW,
+	REQ_STAT,
+};
+
+struct request {
+	enum request_verb verb;
+	char topic[NAME_TOPIC_MAX + 1];	/* or a pattern, checked as such */
+	char after[NAME_TOPIC_MAX + 1];	/* LIST, STAT: last name seen, or "" */
+	char sub[NAME_LABEL_MAX + 1];
+	uint64_t version;		/* HELLO */
+	uint64_t headers_len;		/* PUB, STREAM */
+	uint64_t body_len;		/* PUB; PUBS: bytes of the batch */
+	uint64_t count;			/* PUBS: messages; TAKE: credit */
+	bool now;			/* TAKE */
+	const char *ranges;		/* ACK: borrowed from the line, protocol_next_range */
+	size_t ranges_len;
+};
+
+/*
+ * Read a request line without its newline.  On an error *why (may be NULL)
+ * is a static line for the caller.  MESS_PROTOCOL: unknown or malformed, the connection
+ * cannot go on.  MESS_BADNAME, MESS_TOOBIG: understood, refused; the counted
+ * bytes of out are then right.
+ */
+NODISCARD enum mess_err protocol_read_request(const char *line, size_t len, struct request *out,
+    const char **why);
+
+/* The next of ACK's ranges; false at the end.  The line was checked before. */
+bool protocol_next_range(const char **ranges, size_t *len, uint64_t *lo, uint64_t *hi);
+
+/*
+ * "HLEN BLEN\n" before each message of a PUBS; *used is the line's length.
+ * Whether the message itself is among the len bytes is for the caller.
+ */
+NODISCARD enum mess_err protocol_read_item(const char *data, size_t len, uint64_t *headers_len,
+    uint64_t *body_len, size_t *used);
+
+/* "LEN\n" before each chunk of a STREAM, without its newline. */
+NODISCARD enum mess_err protocol_read_chunk(const char *line, size_t len, uint64_t *chunk);
+
+enum reply_kind {
+	REPLY_OK,	/* words: what follows OK */
+	REPLY_ERR,	/* err and text */
+	REPLY_MSG,	/* topic, count, bytes */
+	REPLY_END,
+};
+
+struct reply {
+	enum reply_kind kind;
+	enum mess_err err;
+	const char *text;	/* ERR: the text; OK: the rest of the line; borrowed, not ended */
+	size_t text_len;
+	char topic[NAME_TOPIC_MAX + 1];
+	uint64_t count, bytes;
+};
+
+/*
+ * Read a line of the engine's without its newline; MESS_PROTOCOL if it is
+ * none.  An ERR with an unknown word is one, with err MESS_PROTOCOL.
+ */
+NODISCARD enum mess_err protocol_read_reply(const char *line, size_t len, struct reply *out);
+
+/*
+ * The k-th number (from 0) in an OK reply's words, other words not counted;
+ * false if there is none.
+ */
+bool protocol_reply_number(const struct reply *r, unsigned k, uint64_t *out);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One caller's connection: reading, the order of replies, the end.
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+static void session_ready(void *arg, uint32_t events);
+
+static void
+hello_late(void *arg)
+{
+	struct session *s = arg;
+
+	session_error(s, MESS_PROTOCOL, "no HELLO within 5 seconds");
+	s->closing = true;
+}
+
+enum mess_err
+session_new(struct session_host *host, int fd, struct session **out)
+{
+	struct session *s = calloc(1, sizeof *s);
+	enum mess_err err;
+
+	if (s == NULL) {
+		fd_close(&fd);
+		return MESS_LIMIT;
+	}
+	s->host = host;
+	s->source = (struct loop_source){ .fd = fd, .events = EPOLLIN, .ready = session_ready, .arg = s };
+	s->hello = (struct loop_timer){ .fire = hello_late, .arg = s };
+	input_init(&s->input);
+	output_init(&s->output, fd);
+	if ((err = sock_peer(fd, &s->peer)) == MESS_OK &&
+	    !acl_may_connect(&host->acl, &s->peer))
+		err = MESS_DENIED;
+	if (err != MESS_OK || (err = loop_add(host->loop, &s->source)) != MESS_OK) {
+		fd_close(&s->source.fd);
+		free(s);
+		return err;
+	}
+	loop_timer_set(host->loop, &s->hello, LIMIT_HELLO_MS);
+	TAILQ_INSERT_TAIL(&host->sessions, s, link);
+	host->count++;
+	*out = s;
+	return MESS_OK;
+}
+
+void
+session_free(struct session *s)
+{
+	struct session_host *host = s->host;
+
+	loop_timer_clear(host->loop, &s->hello);
+	loop_remove(host->loop, &s->source);
+	consumer_free(s->consumer);
+	body_free(s->body);
+	topic_release(host->topics, s->pub_topic);
+	input_free(&s->input);
+	output_free(&s->output);
+	fd_close(&s->source.fd);
+	if (s->is_touched)
+		TAILQ_REMOVE(&host->touched, s, touched_link);
+	TAILQ_REMOVE(&host->sessions, s, link);
+	host->count--;
+	free(s);
+}
+
+void
+session_touch(struct session *s)
+{
+	if (s->is_touched)
+		return;
+	s->is_touched = true;
+	TAILQ_INSERT_TAIL(&s->host->touched, s, touched_link);
+}
+
+/* --- replies ------------------------------------------------------------ */
+
+static void
+reply(struct session *s, const char *word, const char *fmt, va_list ap)
+{
+	AUTO_BUF struct buf line = BUF_INIT(PROTOCOL_LINE_MAX);
+
+	if (buf_vprintf(&line, fmt, ap) != MESS_OK)
+		buf_reset(&line, 0); /* the word alone says enough */
+	if (buf_len(&line) > 0)
+		output_printf(&s->output, "%s %.*s\n", word, (int)buf_len(&line), buf_data(&line));
+	else
+		output_printf(&s->output, "%s\n", word);
+	s->marked += s->marked > 0;
+	session_touch(s);
+}
+
+void
+session_ok(struct session *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	reply(s, "OK", fmt, ap);
+	va_end(ap);
+}
+
+void
+session_ok_durable(struct session *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (s->marked == 0)
+		s->mark = buf_len(&s->output.text);
+	va_start(ap, fmt);
+	reply(s, "OK", fmt, ap);
+	va_end(ap);
+	if (s->marked == 0)
+		s->marked = 1;
+}
+
+void
+session_error(struct session *s, enum mess_err err, const char *fmt, ...)
+{
+	char word[32] = "ERR ";
+	va_list ap;
+
+	(void)strncat(word, err_word(err), sizeof word - 5); /* words are short */
+	va_start(ap, fmt);
+	reply(s, word, fmt, ap);
+	va_end(ap);
+}
+
+void
+session_committed(struct session *s, enum mess_err err)
+{
+	unsigned n = s->marked;
+
+	s->marked = 0;
+	if (n == 0 || err == MESS_OK)
+		return;
+	/* None of them is known to be durable: say so instead, one for one. */
+	s->output.text.tail = s->output.text.head + s->mark;
+	while (n-- > 0)
+		session_error(s, err, "%s", mess_strerror(err));
+}
+
+/* --- the end ------------------------------------------------------------ */
+
+static bool
+wants_input(const struct session *s)
+{
+	return !s->eof && !s->closing && !s->syncing &&
+	    buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES;
+}
+
+static bool
+is_over(const struct session *s)
+{
+	if (s->output.broken)
+		return true;
+	if (!output_is_empty(&s->output) || s->syncing)
+		return false;
+	return s->closing || (s->eof && (s->consumer == NULL || consumer_is_done(s->consumer)));
+}
+
+bool
+session_flush(struct session *s)
+{
+	bool blocked = !output_has_room(&s->output);
+	uint32_t events;
+
+	output_flush(&s->output);
+	if (is_over(s))
+		return true;
+	if (blocked && s->consumer != NULL && output_has_room(&s->output))
+		consumer_resume(s->consumer);
+	events = (wants_input(s) ? (uint32_t)EPOLLIN : 0) |
+	    (output_is_empty(&s->output) ? 0 : (uint32_t)EPOLLOUT);
+	if (loop_change(s->host->loop, &s->source, events) != MESS_OK)
+		return true;
+	return false;
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+static void
+break_off(struct session *s, enum mess_err err, const char *why)
+{
+	session_error(s, err, "%s", why != NULL ? why : mess_strerror(err));
+	s->closing = true;
+}
+
+static void
+handle(struct session *s, const struct input_item *item)
+{
+	switch (item->kind) {
+	case INPUT_MORE:
+		return;
+	case INPUT_REQUEST:
+		request_handle(s, item);
+		return;
+	case INPUT_REFUSED:
+		request_refused(s, item);
+		return;
+	case INPUT_CHUNK:
+		request_chunk(s, item->payload, item->payload_len);
+		return;
+	case INPUT_CHUNKS_END:
+		request_chunks_end(s);
+		return;
+	case INPUT_BROKEN:
+		break_off(s, item->err, item->why);
+		return;
+	}
+}
+
+static void
+process(struct session *s, const char *data, size_t len)
+{
+	struct input_item item;
+	enum mess_err err;
+
+	if ((err = input_begin(&s->input, data, len)) != MESS_OK) {
+		break_off(s, err, NULL);
+		return;
+	}
+	do {
+		input_next(&s->input, &item);
+		handle(s, &item);
+	} while (item.kind != INPUT_MORE && !s->closing && !s->syncing &&
+	    buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES);
+	if ((err = input_end(&s->input)) != MESS_OK)
+		break_off(s, err, NULL);
+	if (s->input.hello)
+		loop_timer_clear(s->host->loop, &s->hello);
+}
+
+static void
+receive(struct session *s)
+{
+	ssize_t n = recv(s->source.fd, s->host->read_mem, SESSION_READ_LEN, MSG_DONTWAIT);
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == -1)
+		s->output.broken = true;
+	if (n <= 0) {
+		s->eof = true;
+		return;
+	}
+	/* What was in new/ when this arrived comes before it. */
+	if (intake_is_due(s->host->intake))
+		ERR_IGNORE(intake_run(s->host->intake)); /* a sick spool refuses what follows */
+	process(s, s->host->read_mem, (size_t)n);
+}
+
+static void
+session_ready(void *arg, uint32_t events)
+{
+	struct session *s = arg;
+
+	if (wants_input(s)) {
+		/* Requests that waited for room or for a sync come before new bytes. */
+		if (buf_len(&s->input.held) > 0)
+			process(s, NULL, 0);
+		if ((events & (EPOLLIN | EPOLLHUP)) != 0 && wants_input(s))
+			receive(s);
+	}
+	/* The peer is gone for both directions: nobody hears what is left. */
+	if ((events & (EPOLLERR | EPOLLHUP)) != 0 && (s->eof || s->closing))
+		s->output.broken = true;
+	session_touch(s);
+}

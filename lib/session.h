@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One caller's connection.
+ *
+ * Promise: every request gets one reply, in order; a reply that says a
+ * change is durable leaves after the commit that made it so, and turns into
+ * an error when that fails.  A caller's fault closes at most that caller.
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "acl.h"
+#include "base/loop.h"
+#include "body.h"
+#include "delivery.h"
+#include "input.h"
+#include "intake.h"
+
+/* What sessions share: the engine's components. */
+struct session_host {
+	struct loop *loop;
+	struct store *store;
+	struct topics *topics;
+	struct delivery *delivery;
+	struct intake *intake;
+	struct acl acl;
+	uint64_t body_max;
+	char *read_mem;			/* one piece of input at a time */
+	TAILQ_HEAD(session_list, session) sessions;
+	struct session_list touched;	/* have something to send, or to be closed */
+	unsigned count;
+};
+
+#define SESSION_READ_LEN ((size_t)256 * 1024)
+
+struct session {
+	struct session_host *host;
+	struct loop_source source;
+	struct loop_timer hello;
+	struct mess_peer peer;
+	struct input input;
+	struct output output;
+	struct consumer *consumer;
+	struct topic *pub_topic;	/* of the last publish: held */
+	struct body *body;		/* of a STREAM under way */
+	bool refuse_chunks;		/* its error was sent; the rest is read and dropped */
+	bool aborted;			/* a publish was refused: those after it are, until RESUME */
+	bool syncing;			/* its body: nothing is read until that is done */
+	bool eof;			/* the caller sends no more */
+	bool closing;			/* when all is sent */
+	bool is_touched;
+	size_t mark;			/* of output.text: replies from here wait for the commit */
+	unsigned marked;		/* how many of them */
+	TAILQ_ENTRY(session) link, touched_link;
+};
+
+/* Takes the descriptor.  MESS_DENIED when the caller may not connect. */
+NODISCARD enum mess_err session_new(struct session_host *host, int fd, struct session **out);
+void session_free(struct session *s);
+
+/* The commit of this turn is over: replies that waited may go, or become errors. */
+void session_committed(struct session *s, enum mess_err err);
+/* Send what can be sent; true when the session is over and to be freed. */
+bool session_flush(struct session *s);
+void session_touch(struct session *s);
+
+/* Replies.  session_ok_durable's waits for the commit being gathered. */
+void session_ok(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void session_ok_durable(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void session_error(struct session *s, enum mess_err err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* request.c: do it and reply. */
+void request_handle(struct session *s, const struct input_item *item);
+void request_refused(struct session *s, const struct input_item *item);
+void request_chunk(struct session *s, const char *data, size_t len);
+void request_chunks_end(struct session *s);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * TOPIC MANAGER: names, creation, removal, settings.
+ *
+ * Promise: a topic is there whole or not at all, because its directory is
+ * made beside and renamed into place, and leaves the same way; what was
+ * deleted never comes back under the new topic of its name.
+ */
+#ifndef TOPIC_H
+#define TOPIC_H
+
+#include <bsd/sys/tree.h>
+
+#include "conf.h"
+#include "log.h"
+
+struct topics;
+struct subscriptions;
+struct flow;
+
+/* A topic's name is known from the start; the rest is there between topic_use and topic_release. */
+struct topic {
+	char name[NAME_TOPIC_MAX + 1];
+	struct conf_topic conf;
+	int dir;
+	struct log *log;
+	struct subscriptions *subs;	/* the Subscription Manager's; loaded when first asked for */
+	void (*subs_free)(struct subscriptions *subs);
+	struct flow *flow;		/* the Delivery Service's, while there are consumers */
+	unsigned refs;
+	bool gone;			/* deleted: whoever holds it lets go */
+	int watch;			/* intake's, -1: none */
+	bool intake_due;
+	bool takes_finished;		/* what an earlier engine had half taken in is settled */
+	TAILQ_ENTRY(topic) intake_link;
+	RB_ENTRY(topic) watch_link;
+	TAILQ_ENTRY(topic) open_link;	/* open ones, longest unused first */
+	bool is_open;
+	RB_ENTRY(topic) link;		/* by name */
+};
+
+/* Reads the names; removes what was half made. */
+NODISCARD enum mess_err topics_new(struct store *s, struct topics **out);
+void topics_free(struct topics *t);
+struct store *topics_store(const struct topics *t);
+
+/* For recovery: opens the file that a journal entry names; arg is the store's directory. */
+enum mess_err topic_open_target(void *arg, const struct journal_name *name, int *out);
+
+struct topic *topics_find(struct topics *t, const char *name);
+/* The first with a name after `after` ("" for the first of all), or NULL. */
+struct topic *topics_after(struct topics *t, const char *after);
+unsigned topics_count(const struct topics *t);
+
+/* Open, and hold until topic_release; MESS_CORRUPT when its files are damaged. */
+NODISCARD enum mess_err topic_use(struct topics *t, struct topic *topic);
+void topic_release(struct topics *t, struct topic *topic);
+
+/*
+ * Make one.  MESS_EXISTS when it is there, MESS_DENIED when its tombstone
+ * is somebody else's and the caller no administrator.
+ */
+NODISCARD enum mess_err topic_create(struct topics *t, const char *name, uid_t owner,
+    const char *login, bool admin, struct topic **out);
+
+/*
+ * Delete: what is gathered is committed first; durable when this returns.
+ * The struct lives until its last topic_release.
+ */
+NODISCARD enum mess_err topic_delete(struct topics *t, struct topic *topic);
+
+#endif
