@@ -9,7 +9,6 @@
  */
 #include "client.h"
 
-#include <bsd/string.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -17,7 +16,6 @@
 #include <time.h>
 
 #include "base/fd.h"
-#include "maildir.h"
 
 #define IN_PIECE ((size_t)256 * 1024)
 #define IN_MAX (RECORD_MAX + 2 * IN_PIECE)

@@ -5,7 +5,8 @@
  *
  *   client.c           open, close, connection: bytes out, replies in
  *   client_start.c     finding the engine; starting a personal one
- *   client_publish.c   one message, a stream of them, a body of any length
+ *   client_publish.c   one message, at once or as a body of any length
+ *   client_stream.c    many messages, in batches
  *   client_consume.c   frames to messages; acks
  *   client_topic.c     create, delete, list, show, stat
  *
@@ -192,6 +193,20 @@ NODISCARD enum mess_err client_collect(struct mess *m);
 
 /* Wait for the reply of the PENDING_CALL said last: its error, numbers in m->call. */
 NODISCARD enum mess_err client_finish_call(struct mess *m);
+
+/* What publishing one message and publishing a stream share. */
+NODISCARD enum mess_err client_check_message(struct mess *m, const struct mess_message *msg);
+/*
+ * Connected, or *direct: a spool of our own that has the topic and no engine
+ * now, so a file in new/ does it and nothing has to be started.
+ */
+NODISCARD enum mess_err client_reach(struct mess *m, const char *topic, bool *direct);
+/* After a refusal the engine refuses every publish until it is told to go on. */
+NODISCARD enum mess_err client_resume(struct mess *m);
+/* The message as it stands in a .rec file. */
+NODISCARD enum mess_err client_append_record(struct buf *b, const struct mess_message *msg);
+/* err of a direct publish, with a detail. */
+enum mess_err client_direct_failed(struct mess *m, enum mess_err err);
 
 /* What a reply means to a stream and to a consumer. */
 NODISCARD enum mess_err client_stream_reply(struct mess *m, enum client_pending pending,

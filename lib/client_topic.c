@@ -5,10 +5,6 @@
  */
 #include "client.h"
 
-#include <bsd/string.h>
-
-#include "base/fd.h"
-
 #define TEXT_MAX ((size_t)256 << 20)
 
 enum mess_err

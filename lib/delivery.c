@@ -145,8 +145,10 @@ consumer_new(struct delivery *d, const struct consumer_setup *setup, struct cons
 		return MESS_LIMIT;
 	*c = (struct consumer){ .kind = setup->kind, .delivery = d, .sub = setup->sub,
 		.output = setup->output, .touched = setup->touched, .arg = setup->arg };
-	c->pos = setup->kind == CONSUMER_TAIL ? log_durable(setup->topic->log) :
-	    setup->sub->place.floor;
+	if (setup->kind == CONSUMER_TAIL)
+		c->pos = log_durable(setup->topic->log);
+	else
+		c->pos = setup->sub != NULL ? setup->sub->place.floor : log_first(setup->topic->log);
 	if (setup->kind == CONSUMER_SUB && (err = subscription_attach(setup->sub)) != MESS_OK) {
 		free(c);
 		return err;
@@ -273,15 +275,18 @@ share(const struct consumer *c)
 	return n == 1 || part > c->credit ? c->credit : part;
 }
 
+/* For a subscription that nobody made yet, nothing is settled. */
 static bool
 unsettled_from(struct consumer *c, struct range *out)
 {
-	const struct ranges *settled = &c->sub->place.settled;
+	static const struct ranges nothing;
+	const struct ranges *settled = c->sub != NULL ? &c->sub->place.settled : &nothing;
 	uint64_t end = log_durable(c->flow->topic->log);
+	uint64_t floor = c->sub != NULL ? c->sub->place.floor : log_first(c->flow->topic->log);
 	const struct range *r;
 
-	if (c->pos < c->sub->place.floor)
-		c->pos = c->sub->place.floor;
+	if (c->pos < floor)
+		c->pos = floor;
 	while ((r = ranges_from(settled, c->pos)) != NULL && r->lo <= c->pos)
 		c->pos = r->hi + 1;
 	if (c->pos >= end)

@@ -26,7 +26,7 @@ void delivery_free(struct delivery *d);
 
 /*
  * A consumer of a topic in use (held until consumer_free).  sub is NULL for
- * a tail.  touched(arg) is called when something was put into output.
+ * a tail, and for a peek at what nobody subscribed to.  touched(arg) is called when something was put into output.
  */
 struct consumer_setup {
 	enum consumer_kind kind;

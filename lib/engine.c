@@ -115,16 +115,36 @@ commit(struct engine *e)
 		session_committed(s, err);
 }
 
-static void
+/* True when a session has requests that waited for room: they are for the next turn's commit. */
+static bool
 flush(struct engine *e)
 {
 	struct session *s;
+	bool more = false;
 
 	while ((s = TAILQ_FIRST(&e->host.touched)) != NULL) {
 		TAILQ_REMOVE(&e->host.touched, s, touched_link);
 		s->is_touched = false;
 		if (session_flush(s))
 			session_free(s);
+		else if (session_may_resume(s)) {
+			TAILQ_INSERT_TAIL(&e->host.stalled, s, stalled_link);
+			s->is_stalled = true;
+			more = true;
+		}
+	}
+	return more;
+}
+
+static void
+resume(struct engine *e)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&e->host.stalled)) != NULL) {
+		TAILQ_REMOVE(&e->host.stalled, s, stalled_link);
+		s->is_stalled = false;
+		session_resume(s);
 	}
 }
 
@@ -150,9 +170,10 @@ turn(void *arg)
 
 	if (intake_is_due(e->host.intake))
 		ERR_IGNORE(intake_run(e->host.intake)); /* a sick spool is said by commit */
+	resume(e);
 	commit(e);
 	more = delivery_run(e->host.delivery);
-	flush(e);
+	more |= flush(e);
 	set_timers(e);
 	/* Delivery may have settled damage, a closed session given messages back. */
 	return more || !store_is_clean(e->host.store);
@@ -290,6 +311,7 @@ engine_new(const struct engine_setup *setup, struct engine **out)
 	e->host.body_max = setup->acl.personal ? LIMIT_BODY_PERSONAL : LIMIT_BODY_SYSTEM;
 	TAILQ_INIT(&e->host.sessions);
 	TAILQ_INIT(&e->host.touched);
+	TAILQ_INIT(&e->host.stalled);
 	e->idle = (struct loop_timer){ .fire = idle, .arg = e };
 	e->rest = (struct loop_timer){ .fire = rest, .arg = e };
 	e->checkpoint = (struct loop_timer){ .fire = checkpoint, .arg = e };
@@ -325,7 +347,7 @@ finish_sessions(struct engine *e)
 
 	if (e->host.delivery != NULL && e->host.intake != NULL) {
 		commit(e);
-		flush(e);
+		(void)flush(e); /* what waited for room was not answered, so promised nothing */
 	}
 	while ((s = TAILQ_FIRST(&e->host.sessions)) != NULL)
 		session_free(s);

@@ -24,7 +24,6 @@
 
 #define TAKE_SUFFIX ".take"
 #define REC_SUFFIX ".rec"
-#define TAKE_COUNT_MAX 16384	/* records of one file: its commit holds them all */
 #define ROUND 64	/* files of a topic in one commit */
 #define RETRY_MS 1000
 #define COPY_STEP ((size_t)256 * 1024)
@@ -352,8 +351,8 @@ count_records(struct take *k, const char **why)
 	enum mess_err err;
 
 	*why = NULL;
-	if (k->size > LIMIT_TAKE_RECORDS) {
-		*why = "larger than a file of records may be (4 MiB)";
+	if (k->size > RECORD_FILE_MAX) {
+		*why = "larger than a file of records may be (2 MiB)";
 		return MESS_OK;
 	}
 	if ((err = load_records(k, &rs)) != MESS_OK)
@@ -362,8 +361,8 @@ count_records(struct take *k, const char **why)
 		k->count++;
 	if (rs.left > 0)
 		*why = "not records, or damaged ones, or with a body above 256 KiB";
-	else if (k->count > TAKE_COUNT_MAX)
-		*why = "more records than one file may hold";
+	else if (k->count > RECORD_FILE_COUNT)
+		*why = "more records than one file may hold (8192)";
 	free(rs.mem);
 	return MESS_OK;
 }

@@ -36,7 +36,8 @@
 #define ITEM_FILE_LEN 28
 #define ITEM_PUT 2
 #define ITEM_PUT_LEN 16
-#define SIZE_FIRST ((uint64_t)1024 * 1024)
+/* The longest entry fits from the start: a full disk must not meet a commit. */
+#define SIZE_FIRST (JOURNAL_ENTRY_MAX + (uint64_t)256 * 1024)
 #define SIZE_LAST ((uint64_t)16 * 1024 * 1024)
 #define MEM_LEN (JOURNAL_ENTRY_MAX + (size_t)1024 * 1024)
 #define MEM_KEEP ((size_t)256 * 1024)
@@ -432,11 +433,7 @@ wanted_size(const struct journal *j, const struct half *h, uint64_t now_ms)
 {
 	uint64_t size = h->size < j->half[j->active].size ? j->half[j->active].size : h->size;
 
-	if (now_ms - j->turned_ms < 1000 && size < SIZE_LAST)
-		size *= 2;
-	while (size < LINE_BLOCK + aligned(j->used))
-		size *= 2;
-	return size;
+	return now_ms - j->turned_ms < 1000 && size < SIZE_LAST ? 2 * size : size;
 }
 
 /*
@@ -449,16 +446,13 @@ turn(struct journal *j)
 {
 	struct half *old = &j->half[j->active], *h = &j->half[!j->active];
 	uint64_t now_ms = monotonic_us() / 1000;
-	enum mess_err err;
-	uint64_t size;
 
 	work_wait(j->work, &h->checkpoint);
 	if (j->sick)
 		return MESS_SICK;
-	size = wanted_size(j, h, now_ms);
-	if (size > h->size && (err = half_grow(j, h, size)) != MESS_OK &&
-	    LINE_BLOCK + aligned(j->used) > h->size)
-		return err;
+	/* Without room on the disk the old size does too. */
+	if (wanted_size(j, h, now_ms) > h->size)
+		ERR_IGNORE(half_grow(j, h, wanted_size(j, h, now_ms)));
 	arc4random_buf(j->key, sizeof j->key);
 	if (write_line(h->fd, j->key, j->number) == -1)
 		return MESS_IO;

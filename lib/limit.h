@@ -15,7 +15,6 @@
 #define LIMIT_LIST_BYTES ((size_t)64 * 1024)	/* of one LIST or STAT reply */
 #define LIMIT_OUTPUT_BYTES ((size_t)64 * 1024)	/* of replies not yet read by the caller */
 #define LIMIT_HELLO_MS 5000		/* from connect to HELLO */
-#define LIMIT_TAKE_RECORDS ((size_t)4 * 1024 * 1024)	/* of a .rec file with several */
 #define LIMIT_TOMBSTONE_SECONDS ((uint64_t)30 * 24 * 3600)
 #define LIMIT_RESCAN_MS ((uint64_t)10 * 60 * 1000)
 

@@ -36,6 +36,7 @@ struct log {
 	int dir, cur;
 	struct journal_file *state;
 	uint64_t first, next, durable;
+	uint64_t first_durable;		/* first, as a power cut would find it */
 	uint64_t sec;			/* time of the last message: never goes back */
 	uint32_t nsec;
 	uint64_t counts[LOG_COUNTS];
@@ -103,7 +104,7 @@ state_read(struct log *l, uint64_t *tail)
 	    memcmp(p + 16, l->name.id, JOURNAL_ID_LEN) != 0 ||
 	    le64_get(p + STATE_LEN - 8) != XXH3_64bits(p, STATE_LEN - 8))
 		return MESS_CORRUPT;
-	l->first = le64_get(p + 32);
+	l->first = l->first_durable = le64_get(p + 32);
 	l->next = l->durable = le64_get(p + 40);
 	l->sec = le64_get(p + 48);
 	l->nsec = le32_get(p + 56);
@@ -127,6 +128,19 @@ state_put(void *arg)
 	return MESS_OK;
 }
 
+/* Now that the first number is durable: files may go once no live entry names them. */
+static void
+set_sweep(struct log *l)
+{
+	if (!l->free_wanted || l->sweep_set)
+		return;
+	l->free_wanted = false;
+	l->sweep_set = true;
+	l->sweep_below = l->first_durable;
+	l->sweep = (struct journal_after){ .fn = sweep, .arg = l };
+	journal_after(store_journal(l->store), &l->sweep);
+}
+
 static void
 state_done(void *arg, bool durable)
 {
@@ -137,14 +151,8 @@ state_done(void *arg, bool durable)
 		return; /* the store is sick: what was durable stays readable */
 	l->durable = l->next;
 	l->durable_off = l->tail_off;
-	/* Now that the first number is durable: files may go once no live entry names them. */
-	if (l->free_wanted && !l->sweep_set) {
-		l->free_wanted = false;
-		l->sweep_set = true;
-		l->sweep_below = l->first;
-		l->sweep = (struct journal_after){ .fn = sweep, .arg = l };
-		journal_after(store_journal(l->store), &l->sweep);
-	}
+	l->first_durable = l->first;
+	set_sweep(l);
 	if (more && l->on_durable != NULL)
 		l->on_durable(l->on_durable_arg);
 }
@@ -424,6 +432,16 @@ put_head(struct log *l)
 	return MESS_OK;
 }
 
+/* What has the next segment's name and cannot be used must not keep it. */
+static void
+unadopt(struct log *l)
+{
+	char name[SEGMENT_NAME_LEN + 8];
+
+	segment_name(l->firsts[--l->segments], "", name);
+	ERR_IGNORE(segment_remove(l->cur, name)); /* the next roll fails with it, aloud */
+}
+
 /* The tail has no room for need bytes: the next segment begins with number next. */
 static enum mess_err
 roll(struct log *l, size_t need)
@@ -437,7 +455,7 @@ roll(struct log *l, size_t need)
 	l->ready_size = 0;
 	if ((err = segment_adopt(l->cur, READY, l->next)) != MESS_OK ||
 	    (err = segment_open(l->cur, &l->name, l->next, &s)) != MESS_OK) {
-		l->segments--;
+		unadopt(l);
 		return err;
 	}
 	segment_unref(l->tail);
@@ -656,6 +674,9 @@ sweep(void *arg)
 	}
 	if (l->bodies)
 		body_sweep_below(l->cur, l->sweep_below);
+	/* More was freed since this was set. */
+	if (l->sweep_below < l->first_durable)
+		set_sweep(l);
 }
 
 enum mess_err

@@ -26,6 +26,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "names.h"
+#include "record.h"
 
 struct maildir {
 	int spool;		/* borrowed */
@@ -158,7 +159,7 @@ maildir_begin(int spool, const char *topic, enum maildir_form form, struct maild
 enum mess_err
 maildir_write(struct maildir *d, const void *data, size_t len)
 {
-	uint64_t most = d->form == MAILDIR_RECORDS ? MAILDIR_RECORDS_MAX : MAILDIR_BODY_MAX;
+	uint64_t most = d->form == MAILDIR_RECORDS ? RECORD_FILE_MAX : LIMIT_BODY_PERSONAL;
 
 	if (len > most - d->size)
 		return MESS_TOOBIG;

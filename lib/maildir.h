@@ -13,9 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-
-#define MAILDIR_BODY_MAX ((uint64_t)1 << 30)	/* a raw body in a personal spool */
-#define MAILDIR_RECORDS_MAX ((size_t)4 << 20)	/* a .rec file of several records */
+#include "limit.h"
 
 enum maildir_form {
 	MAILDIR_BODY,		/* the file is one body, any bytes */

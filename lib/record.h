@@ -62,6 +62,13 @@ record_read_number(const char **at, const char *end, uint64_t *out)
 	return true;
 }
 
+/*
+ * A file of records in new/: all of it must fit one commit, whatever the
+ * envelopes that the engine writes.
+ */
+#define RECORD_FILE_MAX ((size_t)2 * 1024 * 1024)
+#define RECORD_FILE_COUNT 8192
+
 /* Bytes after the line: headers, newline, body (unless apart), newline. */
 uint64_t record_rest_len(const struct record *r);
 

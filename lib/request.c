@@ -313,12 +313,8 @@ find_subscription(struct session *s, struct topic *t, const char *name, bool mak
 		session_error(s, err, "%s", mess_strerror(err));
 		return false;
 	}
-	if ((*out = subscription_find(set, name)) != NULL)
+	if ((*out = subscription_find(set, name)) != NULL || !make)
 		return true;
-	if (!make) {
-		session_error(s, MESS_NOSUB, "%s", mess_strerror(MESS_NOSUB));
-		return false;
-	}
 	if ((err = subscription_make(t, name, s->peer.uid, out)) == MESS_OK)
 		return true;
 	session_error(s, err, "%s", mess_strerror(err));

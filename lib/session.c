@@ -64,6 +64,8 @@ session_free(struct session *s)
 	input_free(&s->input);
 	output_free(&s->output);
 	fd_close(&s->source.fd);
+	if (s->is_stalled)
+		TAILQ_REMOVE(&host->stalled, s, stalled_link);
 	if (s->is_touched)
 		TAILQ_REMOVE(&host->touched, s, touched_link);
 	TAILQ_REMOVE(&host->sessions, s, link);
@@ -163,6 +165,8 @@ is_over(const struct session *s)
 		return true;
 	if (!output_is_empty(&s->output) || s->syncing)
 		return false;
+	if (s->stalled && !s->closing)
+		return false;
 	return s->closing || (s->eof && (s->consumer == NULL || consumer_is_done(s->consumer)));
 }
 
@@ -232,10 +236,25 @@ process(struct session *s, const char *data, size_t len)
 		handle(s, &item);
 	} while (item.kind != INPUT_MORE && !s->closing && !s->syncing &&
 	    buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES);
+	s->stalled = item.kind != INPUT_MORE;
 	if ((err = input_end(&s->input)) != MESS_OK)
 		break_off(s, err, NULL);
 	if (s->input.hello)
 		loop_timer_clear(s->host->loop, &s->hello);
+}
+
+bool
+session_may_resume(const struct session *s)
+{
+	return s->stalled && wants_input(s);
+}
+
+/* They come before new bytes. */
+void
+session_resume(struct session *s)
+{
+	if (session_may_resume(s))
+		process(s, NULL, 0);
 }
 
 static void
@@ -263,9 +282,7 @@ session_ready(void *arg, uint32_t events)
 	struct session *s = arg;
 
 	if (wants_input(s)) {
-		/* Requests that waited for room or for a sync come before new bytes. */
-		if (buf_len(&s->input.held) > 0)
-			process(s, NULL, 0);
+		session_resume(s);
 		if ((events & (EPOLLIN | EPOLLHUP)) != 0 && wants_input(s))
 			receive(s);
 	}

@@ -28,6 +28,7 @@ struct session_host {
 	char *read_mem;			/* one piece of input at a time */
 	TAILQ_HEAD(session_list, session) sessions;
 	struct session_list touched;	/* have something to send, or to be closed */
+	struct session_list stalled;	/* have requests to go on with in the next turn */
 	unsigned count;
 };
 
@@ -48,10 +49,12 @@ struct session {
 	bool syncing;			/* its body: nothing is read until that is done */
 	bool eof;			/* the caller sends no more */
 	bool closing;			/* when all is sent */
+	bool stalled;			/* it stopped before its input ended */
 	bool is_touched;
 	size_t mark;			/* of output.text: replies from here wait for the commit */
 	unsigned marked;		/* how many of them */
-	TAILQ_ENTRY(session) link, touched_link;
+	bool is_stalled;
+	TAILQ_ENTRY(session) link, touched_link, stalled_link;
 };
 
 /* Takes the descriptor.  MESS_DENIED when the caller may not connect. */
@@ -62,6 +65,9 @@ void session_free(struct session *s);
 void session_committed(struct session *s, enum mess_err err);
 /* Send what can be sent; true when the session is over and to be freed. */
 bool session_flush(struct session *s);
+/* Handle the requests that waited, if they may go on now; before the commit, as all requests. */
+void session_resume(struct session *s);
+bool session_may_resume(const struct session *s);
 void session_touch(struct session *s);
 
 /* Replies.  session_ok_durable's waits for the commit being gathered. */
