@@ -174,7 +174,7 @@ cli_option(struct cli_where *w, int option, const char *arg, const struct cli_te
 		(void)printf("usage: %s\n\n%s", text->synopsis, text->help); /* judged below */
 		exit(cli_flush_stdout());
 	case CLI_OPTION_VERSION:
-		(void)printf("%s (mess) %s\n", getprogname(), PACKAGE_VERSION); /* judged below */
+		(void)printf("%s %s\n", getprogname(), PACKAGE_VERSION); /* judged below */
 		exit(cli_flush_stdout());
 	default:
 		/* getopt has said which. */

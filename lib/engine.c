@@ -359,6 +359,9 @@ engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	finish_sessions(e);
+	/* Files that may go do so now: nobody else will look for a while. */
+	if (e->host.store != NULL)
+		journal_drain(store_journal(e->host.store));
 	intake_free(e->host.intake);
 	delivery_free(e->host.delivery);
 	topics_free(e->host.topics);

@@ -741,11 +741,8 @@ journal_open(int spool, struct work *work, struct journal **out)
 }
 
 void
-journal_close(struct journal *j)
+journal_drain(struct journal *j)
 {
-	if (j == NULL)
-		return;
-	forget_entry(j);
 	for (int i = 0; i < 2; i++) {
 		struct half *h = &j->half[j->active ^ (i == 0)];
 
@@ -757,6 +754,17 @@ journal_close(struct journal *j)
 		if (!j->sick)
 			run_after(h);
 	}
+	/* The active half's line is retired: what comes after goes to the other, under a new key. */
+	j->at = j->half[j->active].size;
+}
+
+void
+journal_close(struct journal *j)
+{
+	if (j == NULL)
+		return;
+	forget_entry(j);
+	journal_drain(j);
 	journal_free(j);
 }
 

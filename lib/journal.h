@@ -116,6 +116,8 @@ struct journal_after {
 void journal_after(struct journal *j, struct journal_after *a);
 void journal_cancel(struct journal *j, struct journal_after *a);
 bool journal_has_after(const struct journal *j);
+/* Checkpoint and retire all; what waits in journal_after comes before this returns. */
+void journal_drain(struct journal *j);
 /* Let the halves take turns now, so that what waits in journal_after comes; does not wait. */
 NODISCARD enum mess_err journal_checkpoint(struct journal *j);
 

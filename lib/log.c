@@ -743,19 +743,40 @@ log_is_idle(const struct log *l)
 	return !l->part.joined && !l->ready_job.pending && !l->sweep_set && !l->free_wanted;
 }
 
+/* The file that holds messages from n on: does it hold one that is kept? */
+static uint64_t
+kept_bytes(const struct log *l, const char *name)
+{
+	const char *suffix;
+	struct stat st;
+	uint64_t n;
+
+	if (!segment_parse_name(name, &n, &suffix) ||
+	    fstatat(l->cur, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return 0;
+	if (strcmp(suffix, BODY_SUFFIX) == 0)
+		return n >= l->first && n < l->durable ? (uint64_t)st.st_size : 0;
+	if (*suffix != '\0')
+		return 0;
+	if (n == l->tail->first)
+		return l->durable_off;
+	for (size_t i = 0; i + 1 < l->segments; i++)
+		if (l->firsts[i] == n)
+			return l->firsts[i + 1] > l->first ? (uint64_t)st.st_size : 0;
+	return 0;
+}
+
 uint64_t
 log_bytes(const struct log *l)
 {
 	uint64_t total = 0;
 	char **names;
-	struct stat st;
 	size_t count;
 
-	if (fs_list(l->cur, &names, &count) != MESS_OK)
+	if (l->first == l->durable || fs_list(l->cur, &names, &count) != MESS_OK)
 		return 0;
 	for (size_t i = 0; i < count; i++)
-		if (fstatat(l->cur, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
-			total += (uint64_t)st.st_size;
+		total += kept_bytes(l, names[i]);
 	fs_free_names(names, count);
 	return total;
 }

@@ -86,7 +86,7 @@ uint64_t log_counted(const struct log *l, enum log_count what);
 /* Nothing of it waits for a commit, a checkpoint or the helper: it may be closed and opened again. */
 bool log_is_idle(const struct log *l);
 
-/* Bytes of its files in cur/ on disk. */
+/* Bytes of the files that hold messages kept, as far as they are used. */
 uint64_t log_bytes(const struct log *l);
 
 /* The segment that holds seq, or the one after where that is missing; MESS_CORRUPT when none. */
