@@ -37,11 +37,11 @@ struct body {
 };
 
 static enum mess_err
-body_setup(struct body *b, struct log *l, const char *headers, size_t headers_len)
+body_setup(struct body *b, int topic_dir, const char *headers, size_t headers_len)
 {
 	enum mess_err err;
 
-	if ((err = fs_open_dir(log_dir(l), "tmp", &b->tmp)) != MESS_OK)
+	if ((err = fs_open_dir(topic_dir, "tmp", &b->tmp)) != MESS_OK)
 		return err;
 	if ((b->summer = record_summer_new()) == NULL || (b->headers = malloc(headers_len + 1)) == NULL)
 		return MESS_LIMIT;
@@ -57,7 +57,8 @@ body_setup(struct body *b, struct log *l, const char *headers, size_t headers_le
 }
 
 enum mess_err
-body_new(struct log *l, const char *headers, size_t headers_len, struct body **out)
+body_new(int topic_dir, struct work *work, const char *headers, size_t headers_len,
+    struct body **out)
 {
 	struct body *b = calloc(1, sizeof *b);
 	enum mess_err err;
@@ -65,8 +66,8 @@ body_new(struct log *l, const char *headers, size_t headers_len, struct body **o
 	if (b == NULL)
 		return MESS_LIMIT;
 	b->fd = b->tmp = -1;
-	b->work = store_work(log_store(l));
-	if ((err = body_setup(b, l, headers, headers_len)) != MESS_OK) {
+	b->work = work;
+	if ((err = body_setup(b, topic_dir, headers, headers_len)) != MESS_OK) {
 		body_free(b);
 		return err;
 	}

@@ -9,16 +9,17 @@
 #ifndef BODY_H
 #define BODY_H
 
-#include "log.h"
+#include "base/work.h"
+#include "segment.h"
 
 /* "NUMBER.body" in cur/. */
 #define BODY_SUFFIX ".body"
 
 struct body;
 
-/* A file in the topic's tmp/; headers are copied. */
-NODISCARD enum mess_err body_new(struct log *l, const char *headers, size_t headers_len,
-    struct body **out);
+/* A file in tmp/ of the topic's directory; headers are copied. */
+NODISCARD enum mess_err body_new(int topic_dir, struct work *work, const char *headers,
+    size_t headers_len, struct body **out);
 /* Safe at any time before body_name: removes the file; waits for a sync under way. */
 void body_free(struct body *b);
 

@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "session.h"
+#include "request.h"
 
 #define ACCEPT_BATCH 64
 #define ACCEPT_PAUSE_MS 100	/* without descriptors: let some be closed first */
@@ -307,6 +307,7 @@ engine_new(const struct engine_setup *setup, struct engine **out)
 		return MESS_LIMIT;
 	e->setup = *setup;
 	e->signals.fd = e->worker.fd = e->listener.fd = -1;
+	e->host.handler = &request_handler;
 	e->host.acl = setup->acl;
 	e->host.body_max = setup->acl.personal ? LIMIT_BODY_PERSONAL : LIMIT_BODY_SYSTEM;
 	TAILQ_INIT(&e->host.sessions);

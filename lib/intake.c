@@ -380,7 +380,7 @@ append_body(struct take *k, struct log *l)
 
 	if (mem == NULL)
 		return MESS_LIMIT;
-	if ((err = body_new(l, NULL, 0, &b)) != MESS_OK)
+	if ((err = body_new(log_dir(l), store_work(log_store(l)), NULL, 0, &b)) != MESS_OK)
 		return err;
 	for (uint64_t at = 0; err == MESS_OK && at < k->size; at += (uint64_t)n) {
 		if ((n = fd_pread_full(k->fd, mem, COPY_STEP, (off_t)at)) <= 0)

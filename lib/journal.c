@@ -19,31 +19,20 @@
 
 #include <bsd/stdlib.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <xxhash.h>
 
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/le.h"
+#include "journal_entry.h"
 
-#define DIR_NAME ".journal"
-#define LINE_BLOCK 4096			/* the first line has a block of its own */
-#define LINE_LEN 84			/* "messjournal1 KEY FIRST SUM\n" */
-#define ENTRY_HEAD 40
-#define ITEM_FILE 1
-#define ITEM_FILE_LEN 28
-#define ITEM_PUT 2
-#define ITEM_PUT_LEN 16
 /* The longest entry fits from the start: a full disk must not meet a commit. */
 #define SIZE_FIRST (JOURNAL_ENTRY_MAX + (uint64_t)256 * 1024)
 #define SIZE_LAST ((uint64_t)16 * 1024 * 1024)
 #define MEM_LEN (JOURNAL_ENTRY_MAX + (size_t)1024 * 1024)
 #define MEM_KEEP ((size_t)256 * 1024)
 #define TIMES 1024
-
-static const char *const half_name[2] = { "a", "b" };
 
 struct half {
 	int fd;
@@ -115,137 +104,12 @@ monotonic_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* --- the first line ---------------------------------------------------- */
-
-static int
-write_line(int fd, const unsigned char *key, uint64_t first)
-{
-	char line[LINE_LEN + 1], hex[2 * JOURNAL_ID_LEN + 1];
-	int n;
-
-	for (int i = 0; i < JOURNAL_ID_LEN; i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", key[i]); /* two digits always */
-	n = snprintf(line, sizeof line, "messjournal1 %s %020llu ", hex, (unsigned long long)first);
-	n += snprintf(line + n, sizeof line - (size_t)n, "%016llx\n",
-	    (unsigned long long)XXH3_64bits(line, (size_t)n));
-	return fd_pwrite_all(fd, line, (size_t)n, 0);
-}
-
-/* False for a retired or torn line: then the half has nothing to say. */
-static bool
-read_line(int fd, unsigned char *key, uint64_t *first)
-{
-	char line[LINE_LEN + 1] = "", hex[33];
-	unsigned long long number, sum;
-	int end = 0;
-
-	if (fd_pread_full(fd, line, LINE_LEN, 0) != LINE_LEN ||
-	    sscanf(line, "messjournal1 %32[0-9a-f] %20llu %n%16llx\n", hex, &number, &end, &sum) != 3 ||
-	    XXH3_64bits(line, (size_t)end) != sum)
-		return false;
-	for (int i = 0; i < JOURNAL_ID_LEN; i++)
-		if (sscanf(hex + 2 * i, "%2hhx", &key[i]) != 1)
-			return false;
-	*first = number;
-	return true;
-}
-
-/* --- entries ------------------------------------------------------------ */
-
-static uint64_t
-entry_sum(const char *entry, size_t payload)
-{
-	return XXH3_64bits_withSeed(entry + ENTRY_HEAD, payload, XXH3_64bits(entry, ENTRY_HEAD - 8));
-}
-
-static size_t
-aligned(size_t n)
-{
-	return (n + 7) & ~(size_t)7;
-}
-
-static void
-entry_seal(struct journal *j)
-{
-	size_t payload = j->used - ENTRY_HEAD;
-
-	memcpy(j->mem, j->key, JOURNAL_ID_LEN);
-	le64_put(j->mem + 16, j->number);
-	le32_put(j->mem + 24, (uint32_t)payload);
-	le32_put(j->mem + 28, 0);
-	le64_put(j->mem + 32, entry_sum(j->mem, payload));
-}
-
-/* Whole, with our key and this number?  Then its length, else 0. */
-static size_t
-entry_check(const char *p, size_t left, const unsigned char *key, uint64_t number)
-{
-	size_t payload;
-
-	if (left < ENTRY_HEAD || memcmp(p, key, JOURNAL_ID_LEN) != 0 || le64_get(p + 16) != number)
-		return 0;
-	payload = le32_get(p + 24);
-	if (payload > left - ENTRY_HEAD || le64_get(p + 32) != entry_sum(p, payload))
-		return 0;
-	return ENTRY_HEAD + payload;
-}
-
-struct walk {
-	const char *p;
-	size_t left;
-	struct journal_name name;
-};
-
-struct put {
-	uint64_t off;
-	const char *data;
-	size_t len;
-};
-
-static bool
-walk_file(struct walk *w)
-{
-	size_t topic, sub;
-
-	if (w->left < ITEM_FILE_LEN)
-		return false;
-	topic = (unsigned char)w->p[2];
-	sub = (unsigned char)w->p[3];
-	if (topic > NAME_TOPIC_MAX || sub > NAME_LABEL_MAX || w->left < ITEM_FILE_LEN + topic + sub)
-		return false;
-	w->name = (struct journal_name){ .kind = (unsigned char)w->p[1], .first = le64_get(w->p + 20) };
-	memcpy(w->name.id, w->p + 4, JOURNAL_ID_LEN);
-	memcpy(w->name.topic, w->p + ITEM_FILE_LEN, topic);
-	memcpy(w->name.sub, w->p + ITEM_FILE_LEN + topic, sub);
-	w->p += ITEM_FILE_LEN + topic + sub;
-	w->left -= ITEM_FILE_LEN + topic + sub;
-	return true;
-}
-
-/* The next put, with the name of its file in w->name; false at the end. */
-static bool
-walk_put(struct walk *w, struct put *out)
-{
-	while (w->left > 0 && w->p[0] == ITEM_FILE)
-		if (!walk_file(w))
-			return false;
-	if (w->left < ITEM_PUT_LEN || w->p[0] != ITEM_PUT)
-		return false;
-	*out = (struct put){ .off = le64_get(w->p + 8), .data = w->p + ITEM_PUT_LEN,
-		.len = le32_get(w->p + 4) };
-	if (out->len > w->left - ITEM_PUT_LEN)
-		return false;
-	w->p += ITEM_PUT_LEN + out->len;
-	w->left -= ITEM_PUT_LEN + out->len;
-	return true;
-}
-
 /* --- gathering ---------------------------------------------------------- */
 
 static void
 entry_clear(struct journal *j)
 {
-	j->used = ENTRY_HEAD;
+	j->used = JOURNAL_HEAD_LEN;
 	j->last = NULL;
 	j->last_put = 0;
 }
@@ -253,7 +117,7 @@ entry_clear(struct journal *j)
 size_t
 journal_room(const struct journal *j)
 {
-	size_t overhead = j->used + ITEM_FILE_LEN + NAME_TOPIC_MAX + NAME_LABEL_MAX + ITEM_PUT_LEN;
+	size_t overhead = j->used + JOURNAL_FILE_LEN + NAME_TOPIC_MAX + NAME_LABEL_MAX + JOURNAL_PUT_LEN;
 
 	return overhead >= JOURNAL_ENTRY_MAX ? 0 : JOURNAL_ENTRY_MAX - overhead;
 }
@@ -261,7 +125,7 @@ journal_room(const struct journal *j)
 bool
 journal_is_empty(const struct journal *j)
 {
-	return j->used == ENTRY_HEAD;
+	return j->used == JOURNAL_HEAD_LEN;
 }
 
 /* The list of the entry's files, in the order of its file items. */
@@ -281,15 +145,15 @@ add_file(struct journal *j, struct journal_file *f)
 		j->files_cap = cap;
 	}
 	j->files[j->files_count++] = journal_file_ref(f);
-	p[0] = ITEM_FILE;
+	p[0] = JOURNAL_ITEM_FILE;
 	p[1] = (char)f->name.kind;
 	p[2] = (char)topic;
 	p[3] = (char)sub;
 	memcpy(p + 4, f->name.id, JOURNAL_ID_LEN);
 	le64_put(p + 20, f->name.first);
-	memcpy(p + ITEM_FILE_LEN, f->name.topic, topic);
-	memcpy(p + ITEM_FILE_LEN + topic, f->name.sub, sub);
-	j->used += ITEM_FILE_LEN + topic + sub;
+	memcpy(p + JOURNAL_FILE_LEN, f->name.topic, topic);
+	memcpy(p + JOURNAL_FILE_LEN + topic, f->name.sub, sub);
+	j->used += JOURNAL_FILE_LEN + topic + sub;
 	j->last = f;
 	return MESS_OK;
 }
@@ -306,12 +170,12 @@ journal_put(struct journal *j, struct journal_file *f, uint64_t off, size_t len,
 		return err;
 	p = j->mem + j->used;
 	j->last_put = j->used;
-	p[0] = ITEM_PUT;
+	p[0] = JOURNAL_ITEM_PUT;
 	p[1] = p[2] = p[3] = 0;
 	le32_put(p + 4, (uint32_t)len);
 	le64_put(p + 8, off);
-	*where = p + ITEM_PUT_LEN;
-	j->used += ITEM_PUT_LEN + len;
+	*where = p + JOURNAL_PUT_LEN;
+	j->used += JOURNAL_PUT_LEN + len;
 	return MESS_OK;
 }
 
@@ -351,7 +215,7 @@ journal_rewind(struct journal *j, struct journal_mark mark)
 		journal_file_unref(j->files[--j->files_count]);
 	/* The last put may have been extended since; it ends where the entry does. */
 	if (mark.put != 0)
-		le32_put(j->mem + mark.put + 4, (uint32_t)(mark.used - mark.put - ITEM_PUT_LEN));
+		le32_put(j->mem + mark.put + 4, (uint32_t)(mark.used - mark.put - JOURNAL_PUT_LEN));
 }
 
 /* --- halves take turns -------------------------------------------------- */
@@ -369,7 +233,7 @@ checkpoint_run(void *arg)
 	if (h->failed)
 		return;
 	/* Every byte is in its own file: the entries may be forgotten. */
-	if (pwrite(h->fd, "retired     ", 12, 0) != 12 || fdatasync(h->fd) == -1)
+	if (journal_retire(h->fd) != MESS_OK)
 		h->failed = true;
 }
 
@@ -408,7 +272,7 @@ checkpoint_done(void *arg)
 static enum mess_err
 half_grow(struct journal *j, struct half *h, uint64_t size)
 {
-	const char *name = half_name[h - j->half];
+	const char *name = journal_half_name[h - j->half];
 	enum mess_err err;
 	int fd;
 
@@ -454,10 +318,10 @@ turn(struct journal *j)
 	if (wanted_size(j, h, now_ms) > h->size)
 		ERR_IGNORE(half_grow(j, h, wanted_size(j, h, now_ms)));
 	arc4random_buf(j->key, sizeof j->key);
-	if (write_line(h->fd, j->key, j->number) == -1)
+	if (journal_write_line(h->fd, j->key, j->number) == -1)
 		return MESS_IO;
 	j->active = !j->active;
-	j->at = LINE_BLOCK;
+	j->at = JOURNAL_LINE_BLOCK;
 	j->turned_ms = now_ms;
 	if (old->live)
 		work_give(j->work, &old->checkpoint);
@@ -537,11 +401,11 @@ write_entry(struct journal *j)
 {
 	struct half *h = &j->half[j->active];
 
-	entry_seal(j);
+	journal_seal_entry(j->mem, j->used, j->key, j->number);
 	if (fd_pwrite_all(h->fd, j->mem, j->used, (off_t)j->at) == -1 || fdatasync(h->fd) == -1)
 		return MESS_SICK;
 	h->live = true;
-	j->at += aligned(j->used);
+	j->at += journal_aligned(j->used);
 	j->number++;
 	return MESS_OK;
 }
@@ -550,19 +414,19 @@ write_entry(struct journal *j)
 static enum mess_err
 make_puts(struct journal *j)
 {
-	const char *p = j->mem + ENTRY_HEAD, *end = j->mem + j->used;
+	const char *p = j->mem + JOURNAL_HEAD_LEN, *end = j->mem + j->used;
 	size_t next = 0;
 
 	while (p < end) {
-		if (p[0] == ITEM_FILE) {
-			p += ITEM_FILE_LEN + (unsigned char)p[2] + (unsigned char)p[3];
+		if (p[0] == JOURNAL_ITEM_FILE) {
+			p += JOURNAL_FILE_LEN + (unsigned char)p[2] + (unsigned char)p[3];
 			next++;
 			continue;
 		}
-		if (fd_pwrite_all(j->files[next - 1]->fd, p + ITEM_PUT_LEN, le32_get(p + 4),
+		if (fd_pwrite_all(j->files[next - 1]->fd, p + JOURNAL_PUT_LEN, le32_get(p + 4),
 		    (off_t)le64_get(p + 8)) == -1)
 			return MESS_SICK;
-		p += ITEM_PUT_LEN + le32_get(p + 4);
+		p += JOURNAL_PUT_LEN + le32_get(p + 4);
 	}
 	return MESS_OK;
 }
@@ -593,7 +457,7 @@ journal_commit(struct journal *j)
 		return MESS_OK;
 	if (j->sick)
 		err = MESS_SICK;
-	else if (j->at + aligned(j->used) > j->half[j->active].size)
+	else if (j->at + journal_aligned(j->used) > j->half[j->active].size)
 		err = turn(j);
 	if (err == MESS_OK)
 		err = touch_all(j);
@@ -666,16 +530,6 @@ half_open(struct journal *j, struct half *h, const char *name)
 	return h->size < SIZE_FIRST ? MESS_CORRUPT : MESS_OK;
 }
 
-static enum mess_err
-open_dir(int spool, int *out)
-{
-	enum mess_err err;
-
-	if ((err = fs_make_dir(spool, DIR_NAME)) != MESS_OK)
-		return err;
-	return fs_open_dir(spool, DIR_NAME, out);
-}
-
 static void
 journal_free(struct journal *j)
 {
@@ -700,12 +554,12 @@ journal_setup(struct journal *j, int spool)
 		j->mem = NULL;
 		return MESS_LIMIT;
 	}
-	if ((err = open_dir(spool, &j->dir)) != MESS_OK)
+	if ((err = journal_open_dir(spool, &j->dir)) != MESS_OK)
 		return err;
 	for (int i = 0; i < 2; i++) {
 		struct half *h = &j->half[i];
 
-		if ((err = half_open(j, h, half_name[i])) != MESS_OK)
+		if ((err = half_open(j, h, journal_half_name[i])) != MESS_OK)
 			return err;
 		h->journal = j;
 		TAILQ_INIT(&h->after);
@@ -717,9 +571,9 @@ journal_setup(struct journal *j, int spool)
 	entry_clear(j);
 	j->number = 1;
 	arc4random_buf(j->key, sizeof j->key);
-	j->at = LINE_BLOCK;
+	j->at = JOURNAL_LINE_BLOCK;
 	j->turned_ms = monotonic_us() / 1000;
-	return write_line(j->half[0].fd, j->key, j->number) == 0 ? MESS_OK : MESS_IO;
+	return journal_write_line(j->half[0].fd, j->key, j->number) == 0 ? MESS_OK : MESS_IO;
 }
 
 enum mess_err
@@ -766,203 +620,4 @@ journal_close(struct journal *j)
 	forget_entry(j);
 	journal_drain(j);
 	journal_free(j);
-}
-
-/* --- recovery ----------------------------------------------------------- */
-
-struct recovery {
-	const struct journal_target *target;
-	struct journal_recovered *result;
-	struct journal_name name;	/* of the file open in fd */
-	int fd;
-};
-
-/* Bytes must not only be in the page cache when the journal forgets them. */
-static enum mess_err
-target_close(struct recovery *r)
-{
-	int rc = r->fd == -1 ? 0 : fdatasync(r->fd);
-
-	fd_close(&r->fd);
-	return rc == 0 ? MESS_OK : MESS_IO;
-}
-
-static enum mess_err
-target_open(struct recovery *r, const struct journal_name *name)
-{
-	enum mess_err err;
-
-	if (r->fd != -1 && memcmp(&r->name, name, sizeof *name) == 0)
-		return MESS_OK;
-	if ((err = target_close(r)) != MESS_OK)
-		return err;
-	if ((err = r->target->open(r->target->arg, name, &r->fd)) == MESS_OK)
-		r->name = *name;
-	else
-		r->fd = -1;
-	return err;
-}
-
-static enum mess_err
-rewrite_put(struct recovery *r, const struct journal_name *name, const struct put *put)
-{
-	enum mess_err err = target_open(r, name);
-
-	if (err == MESS_IO || err == MESS_LIMIT)
-		return err;
-	if (err != MESS_OK) {
-		/* Deleted since is nothing to report; missing is damage. */
-		r->result->damaged += err != MESS_NOTOPIC;
-		return MESS_OK;
-	}
-	return fd_pwrite_all(r->fd, put->data, put->len, (off_t)put->off) == 0 ? MESS_OK :
-	    err_from_errno();
-}
-
-static enum mess_err
-rewrite_entry(struct recovery *r, const char *entry, size_t len)
-{
-	struct walk w = { .p = entry + ENTRY_HEAD, .left = len - ENTRY_HEAD };
-	enum mess_err err;
-	struct put put;
-
-	while (walk_put(&w, &put))
-		if ((err = rewrite_put(r, &w.name, &put)) != MESS_OK)
-			return err;
-	r->result->damaged += w.left != 0;
-	r->result->entries++;
-	return MESS_OK;
-}
-
-struct mapped {
-	char *p;
-	size_t len;
-	unsigned char key[JOURNAL_ID_LEN];
-	uint64_t first;
-	bool live;
-};
-
-/*
- * A later entry of the same half, after one that does not check: then the
- * bad one had been answered, and what follows it must not be cut off.
- */
-static size_t
-find_later(const struct mapped *m, size_t at, uint64_t *number)
-{
-	for (at += 8; at + ENTRY_HEAD <= m->len; at += 8) {
-		uint64_t n = le64_get(m->p + at + 16);
-
-		if (memcmp(m->p + at, m->key, JOURNAL_ID_LEN) == 0 && n > *number &&
-		    entry_check(m->p + at, m->len - at, m->key, n) != 0) {
-			*number = n;
-			return at;
-		}
-	}
-	return 0;
-}
-
-/* *next is the number that the next entry must have; 0: any. */
-static enum mess_err
-recover_half(struct recovery *r, const struct mapped *m, uint64_t *next)
-{
-	uint64_t number = m->first;
-	size_t at = LINE_BLOCK, len;
-	enum mess_err err;
-
-	if (*next != 0 && number > *next)
-		r->result->damaged += number - *next;
-	for (;;) {
-		if ((len = entry_check(m->p + at, m->len - at, m->key, number)) == 0) {
-			uint64_t bad = number;
-
-			if ((at = find_later(m, at, &number)) == 0)
-				break;
-			r->result->damaged += number - bad;
-			continue;
-		}
-		if ((err = rewrite_entry(r, m->p + at, len)) != MESS_OK)
-			return err;
-		at += aligned(len);
-		number++;
-		if (at + ENTRY_HEAD > m->len)
-			break;
-	}
-	*next = number;
-	return MESS_OK;
-}
-
-static enum mess_err
-map_half(int dir, const char *name, struct mapped *out, int *out_fd)
-{
-	AUTO_FD int fd = -1;
-	struct stat st;
-	enum mess_err err;
-
-	*out = (struct mapped){ 0 };
-	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT)
-		return MESS_OK;
-	if ((err = fs_open_file(dir, name, O_RDWR, &fd)) != MESS_OK)
-		return err;
-	if (fstat(fd, &st) == -1)
-		return err_from_errno();
-	if (st.st_size < LINE_BLOCK + ENTRY_HEAD || !read_line(fd, out->key, &out->first)) {
-		*out_fd = TAKE(fd, -1);
-		return MESS_OK;
-	}
-	out->len = (size_t)st.st_size;
-	/* Private memory, not a mapping of the file: a bad sector is an error, not a SIGBUS. */
-	if ((out->p = malloc(out->len)) == NULL)
-		return MESS_LIMIT;
-	if (fd_pread_full(fd, out->p, out->len, 0) != (ssize_t)out->len) {
-		free(TAKE(out->p, NULL));
-		return MESS_IO;
-	}
-	out->live = true;
-	*out_fd = TAKE(fd, -1);
-	return MESS_OK;
-}
-
-static enum mess_err
-recover_both(struct recovery *r, struct mapped *m)
-{
-	unsigned first = m[0].live && m[1].live && m[1].first < m[0].first;
-	uint64_t next = 0;
-	enum mess_err err = MESS_OK;
-
-	for (unsigned i = 0; i < 2 && err == MESS_OK; i++)
-		if (m[first ^ i].live)
-			err = recover_half(r, &m[first ^ i], &next);
-	if (err == MESS_OK)
-		return target_close(r);
-	(void)target_close(r); /* err is reported */
-	return err;
-}
-
-static enum mess_err
-retire(int fd)
-{
-	if (fd == -1)
-		return MESS_OK;
-	return pwrite(fd, "retired     ", 12, 0) == 12 && fdatasync(fd) == 0 ? MESS_OK : MESS_IO;
-}
-
-enum mess_err
-journal_recover(int spool, const struct journal_target *target, struct journal_recovered *out)
-{
-	struct recovery r = { .target = target, .result = out, .fd = -1 };
-	struct mapped m[2] = { 0 };
-	AUTO_FD int dir = -1, fd_a = -1, fd_b = -1;
-	enum mess_err err;
-
-	*out = (struct journal_recovered){ 0 };
-	if ((err = open_dir(spool, &dir)) != MESS_OK)
-		return err;
-	if ((err = map_half(dir, half_name[0], &m[0], &fd_a)) == MESS_OK &&
-	    (err = map_half(dir, half_name[1], &m[1], &fd_b)) == MESS_OK &&
-	    (err = recover_both(&r, m)) == MESS_OK &&
-	    (err = retire(fd_a)) == MESS_OK)
-		err = retire(fd_b);
-	free(m[0].p);
-	free(m[1].p);
-	return err;
 }

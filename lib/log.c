@@ -20,51 +20,17 @@
 #include "base/fs.h"
 #include "base/le.h"
 #include "body.h"
-#include "record.h"
+#include "log_private.h"
 
 #define STATE_FILE "state"
 #define STATE_MAGIC "messst1\n"
 #define STATE_SIZE 4096		/* of the file */
 #define STATE_LEN 192		/* of the block in it */
-#define READY ".ready"
-#define QUICK_MS 10000		/* a segment filled faster than this is followed by a larger one */
-#define SLOW_MS 3600000
-
-struct log {
-	struct store *store;
-	struct journal_name name;
-	int dir, cur;
-	struct journal_file *state;
-	uint64_t first, next, durable;
-	uint64_t first_durable;		/* first, as a power cut would find it */
-	uint64_t sec;			/* time of the last message: never goes back */
-	uint32_t nsec;
-	uint64_t counts[LOG_COUNTS];
-	uint64_t *firsts;		/* of the segments, ascending; the last is the tail */
-	size_t segments, segments_cap;
-	struct segment *tail;
-	uint64_t tail_off, durable_off;
-	uint64_t block;			/* index block of the last record, + 1 */
-	struct segment *recent;		/* last one opened for reading */
-	struct store_part part;
-	void (*on_durable)(void *arg);
-	void *on_durable_arg;
-	struct work_job ready_job;	/* makes READY */
-	uint64_t ready_size;		/* 0: there is none */
-	uint64_t making_size;
-	enum mess_err ready_err;
-	uint64_t rolled_ms;
-	bool bodies;			/* there may be some in cur/ */
-	bool free_wanted;		/* the commit being gathered frees files */
-	bool sweep_set;
-	uint64_t sweep_below;		/* what the first number was when it was set */
-	struct journal_after sweep;
-};
 
 static void sweep(void *arg);
 
-static uint64_t
-now_ms(void)
+uint64_t
+log_clock(void)
 {
 	struct timespec ts;
 
@@ -202,8 +168,8 @@ log_create(int dir, const struct journal_name *name)
 
 /* --- opening ------------------------------------------------------------ */
 
-static enum mess_err
-add_first(struct log *l, uint64_t first)
+enum mess_err
+log_add_segment(struct log *l, uint64_t first)
 {
 	if (l->segments == l->segments_cap) {
 		size_t cap = l->segments_cap == 0 ? 4 : l->segments_cap * 2;
@@ -235,7 +201,7 @@ sort_out(struct log *l, const char *name, uint64_t tail)
 	}
 	if (*suffix != '\0')
 		return MESS_OK;
-	return n > tail ? segment_remove(l->cur, name) : add_first(l, n);
+	return n > tail ? segment_remove(l->cur, name) : log_add_segment(l, n);
 }
 
 static enum mess_err
@@ -245,7 +211,7 @@ open_segments(struct log *l, uint64_t tail)
 	char **names;
 	size_t count;
 
-	if ((err = segment_remove(l->cur, READY)) != MESS_OK ||
+	if ((err = segment_remove(l->cur, LOG_READY)) != MESS_OK ||
 	    (err = fs_list(l->cur, &names, &count)) != MESS_OK)
 		return err;
 	for (size_t i = 0; err == MESS_OK && i < count; i++)
@@ -285,7 +251,7 @@ log_setup(struct log *l)
 	    (err = body_sweep(l->dir)) != MESS_OK)
 		return err;
 	l->block = (l->tail_off - 1) / SEGMENT_BLOCK + 1;
-	l->rolled_ms = now_ms();
+	l->rolled_ms = log_clock();
 	l->sweep_below = l->first;
 	sweep(l);
 	return MESS_OK;
@@ -356,297 +322,6 @@ log_open_file(int dir, const struct journal_name *name, int *out)
 	default:
 		return MESS_CORRUPT;
 	}
-}
-
-/* --- a new segment ------------------------------------------------------ */
-
-static void
-ready_run(void *arg)
-{
-	struct log *l = arg;
-
-	if ((l->ready_err = segment_remove(l->cur, READY)) == MESS_OK)
-		l->ready_err = segment_make(l->cur, READY, l->making_size);
-}
-
-static void
-ready_done(void *arg)
-{
-	struct log *l = arg;
-
-	/* An error here is nobody's yet: the roll tries again and answers for it. */
-	l->ready_size = l->ready_err == MESS_OK ? l->making_size : 0;
-}
-
-static uint64_t
-wanted_size(const struct log *l, size_t need)
-{
-	uint64_t size = l->tail->size, took = now_ms() - l->rolled_ms;
-
-	if (took < QUICK_MS)
-		size *= 4;
-	else if (took > SLOW_MS)
-		size /= 4;
-	while (size < need + SEGMENT_HEAD_MAX)
-		size *= 2;
-	if (size > SEGMENT_MAX)
-		size = SEGMENT_MAX;
-	return size < SEGMENT_MIN ? SEGMENT_MIN : size;
-}
-
-static void
-make_ready(struct log *l)
-{
-	if (l->ready_size != 0 || l->ready_job.pending || l->tail_off < l->tail->size / 2)
-		return;
-	l->making_size = wanted_size(l, 0);
-	l->ready_job = (struct work_job){ .run = ready_run, .done = ready_done, .arg = l };
-	work_give(store_work(l->store), &l->ready_job);
-}
-
-static enum mess_err
-have_ready(struct log *l, size_t need)
-{
-	work_wait(store_work(l->store), &l->ready_job);
-	if (l->ready_size >= need + SEGMENT_HEAD_MAX)
-		return MESS_OK;
-	l->making_size = wanted_size(l, need);
-	ready_run(l);
-	ready_done(l);
-	return l->ready_err;
-}
-
-static enum mess_err
-put_head(struct log *l)
-{
-	char head[SEGMENT_HEAD_MAX];
-	size_t n = segment_write_head(l->tail, head);
-	enum mess_err err;
-	char *p;
-
-	if ((err = journal_put(store_journal(l->store), l->tail->file, 0, n, &p)) != MESS_OK)
-		return err;
-	memcpy(p, head, n);
-	l->tail_off = n;
-	l->block = 0;
-	return MESS_OK;
-}
-
-/* What has the next segment's name and cannot be used must not keep it. */
-static void
-unadopt(struct log *l)
-{
-	char name[SEGMENT_NAME_LEN + 8];
-
-	segment_name(l->firsts[--l->segments], "", name);
-	ERR_IGNORE(segment_remove(l->cur, name)); /* the next roll fails with it, aloud */
-}
-
-/* The tail has no room for need bytes: the next segment begins with number next. */
-static enum mess_err
-roll(struct log *l, size_t need)
-{
-	struct segment *s;
-	enum mess_err err;
-
-	if ((err = have_ready(l, need)) != MESS_OK ||
-	    (err = add_first(l, l->next)) != MESS_OK)
-		return err;
-	l->ready_size = 0;
-	if ((err = segment_adopt(l->cur, READY, l->next)) != MESS_OK ||
-	    (err = segment_open(l->cur, &l->name, l->next, &s)) != MESS_OK) {
-		unadopt(l);
-		return err;
-	}
-	segment_unref(l->tail);
-	l->tail = s;
-	l->rolled_ms = now_ms();
-	return put_head(l);
-}
-
-/* --- append ------------------------------------------------------------- */
-
-/* Time of day, but never before the last message's. */
-static void
-stamp(struct log *l)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts); /* cannot fail with a known clock */
-	if ((uint64_t)ts.tv_sec < l->sec ||
-	    ((uint64_t)ts.tv_sec == l->sec && (uint32_t)ts.tv_nsec < l->nsec))
-		return;
-	l->sec = (uint64_t)ts.tv_sec;
-	l->nsec = (uint32_t)ts.tv_nsec;
-}
-
-static struct record
-envelope(const struct log *l, const struct mess_peer *from)
-{
-	return (struct record){ .seq = l->next, .sec = l->sec, .nsec = l->nsec,
-		.uid = from->uid, .gid = from->gid, .pid = (uint32_t)from->pid };
-}
-
-/* Where len bytes at the log's end go in the commit. */
-static enum mess_err
-place_record(struct log *l, size_t len, char **where)
-{
-	struct journal *j = store_journal(l->store);
-	uint64_t block = l->tail_off / SEGMENT_BLOCK + 1;
-	enum mess_err err;
-	char *place;
-
-	if (l->tail->index != NULL && block > l->block) {
-		if ((err = journal_put(j, l->tail->index, (block - 1) * SEGMENT_PLACE_LEN,
-		    SEGMENT_PLACE_LEN, &place)) != MESS_OK)
-			return err;
-		segment_write_place(l->tail, l->next, l->tail_off, place);
-	}
-	l->block = block;
-	if (journal_last_is(j, l->tail->file, l->tail_off)) {
-		*where = journal_extend(j, len);
-		return MESS_OK;
-	}
-	return journal_put(j, l->tail->file, l->tail_off, len, where);
-}
-
-/* Room in the commit and in a segment for a record of at most len bytes. */
-static enum mess_err
-prepare(struct log *l, size_t len)
-{
-	enum mess_err err;
-
-	/* Beside the record: a first line, an index place, the state, and their items. */
-	if ((err = store_room(l->store, len + l->part.most + 2048)) != MESS_OK)
-		return err;
-	if (store_is_sick(l->store))
-		return MESS_SICK;
-	if (l->tail->size - l->tail_off < len && (err = roll(l, len)) != MESS_OK)
-		return err;
-	store_join(l->store, &l->part);
-	return MESS_OK;
-}
-
-static void
-appended(struct log *l, size_t len)
-{
-	l->tail_off += len;
-	l->next++;
-	make_ready(l);
-}
-
-static char *
-copy(char *to, const void *from, size_t len)
-{
-	if (len > 0)
-		memcpy(to, from, len);
-	return to + len;
-}
-
-enum mess_err
-log_append(struct log *l, const struct mess_peer *from, const struct mess_message *msg,
-    uint64_t *seq)
-{
-	size_t payload = msg->headers_len + 1 + msg->body_len + 1, n;
-	char line[RECORD_LINE_MAX], *p;
-	struct record r;
-	enum mess_err err;
-
-	if ((err = prepare(l, RECORD_LINE_MAX + payload)) != MESS_OK)
-		return err;
-	stamp(l);
-	r = envelope(l, from);
-	r.headers_len = (uint32_t)msg->headers_len;
-	r.body_len = msg->body_len;
-	n = record_write_line(&r, record_payload_sum(msg->headers, msg->headers_len, msg->body,
-	    msg->body_len), line);
-	if ((err = place_record(l, n + payload, &p)) != MESS_OK)
-		return err;
-	p = copy(p, line, n);
-	p = copy(p, msg->headers, msg->headers_len);
-	*p++ = '\n';
-	p = copy(p, msg->body, msg->body_len);
-	*p = '\n';
-	*seq = l->next;
-	appended(l, n + payload);
-	return MESS_OK;
-}
-
-enum mess_err
-log_append_body(struct log *l, const struct mess_peer *from, struct body *b, uint64_t *seq)
-{
-	size_t headers_len, n;
-	const char *headers = body_headers(b, &headers_len);
-	char line[RECORD_LINE_MAX], *p;
-	struct record r;
-	enum mess_err err;
-
-	if ((err = prepare(l, RECORD_LINE_MAX + headers_len + 2)) != MESS_OK ||
-	    (err = body_name(b, l->cur, l->next)) != MESS_OK)
-		return err;
-	l->bodies = true;
-	stamp(l);
-	r = envelope(l, from);
-	r.apart = true;
-	r.headers_len = (uint32_t)headers_len;
-	r.body_len = body_len(b);
-	n = record_write_line(&r, body_payload_sum(b), line);
-	if ((err = place_record(l, n + headers_len + 2, &p)) != MESS_OK)
-		return err;
-	p = copy(p, line, n);
-	p = copy(p, headers, headers_len);
-	memcpy(p, "\n\n", 2);
-	*seq = l->next;
-	appended(l, n + headers_len + 2);
-	return MESS_OK;
-}
-
-enum mess_err
-log_begin(struct log *l, size_t count, size_t bytes, struct log_mark *out)
-{
-	enum mess_err err;
-
-	/* All of it fits in the commit, so that nothing in between commits a part. */
-	if ((err = store_room(l->store, bytes + count * (RECORD_LINE_MAX + 2) +
-	    l->part.most + 64 * 1024)) != MESS_OK)
-		return err;
-	*out = (struct log_mark){ .journal = journal_mark(store_journal(l->store)),
-		.next = l->next, .tail_off = l->tail_off, .block = l->block,
-		.sec = l->sec, .nsec = l->nsec, .segments = l->segments };
-	return MESS_OK;
-}
-
-/* A segment that was begun since holds nothing: it goes, and the one before is the tail again. */
-static void
-unroll(struct log *l, size_t segments)
-{
-	char name[SEGMENT_NAME_LEN + 8];
-	struct segment *s;
-
-	if (segment_open(l->cur, &l->name, l->firsts[segments - 1], &s) != MESS_OK) {
-		journal_fail(store_journal(l->store));
-		return;
-	}
-	while (l->segments > segments) {
-		segment_name(l->firsts[--l->segments], "", name);
-		if (segment_remove(l->cur, name) != MESS_OK)
-			journal_fail(store_journal(l->store));
-	}
-	segment_unref(l->tail);
-	l->tail = s;
-}
-
-void
-log_rewind(struct log *l, const struct log_mark *mark)
-{
-	journal_rewind(store_journal(l->store), mark->journal);
-	if (l->segments > mark->segments)
-		unroll(l, mark->segments);
-	l->next = mark->next;
-	l->tail_off = mark->tail_off;
-	l->block = mark->block;
-	l->sec = mark->sec;
-	l->nsec = mark->nsec;
 }
 
 /* --- freeing ------------------------------------------------------------ */

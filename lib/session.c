@@ -200,20 +200,22 @@ break_off(struct session *s, enum mess_err err, const char *why)
 static void
 handle(struct session *s, const struct input_item *item)
 {
+	const struct session_handler *h = s->host->handler;
+
 	switch (item->kind) {
 	case INPUT_MORE:
 		return;
 	case INPUT_REQUEST:
-		request_handle(s, item);
+		h->request(s, item);
 		return;
 	case INPUT_REFUSED:
-		request_refused(s, item);
+		h->refused(s, item);
 		return;
 	case INPUT_CHUNK:
-		request_chunk(s, item->payload, item->payload_len);
+		h->chunk(s, item->payload, item->payload_len);
 		return;
 	case INPUT_CHUNKS_END:
-		request_chunks_end(s);
+		h->chunks_end(s);
 		return;
 	case INPUT_BROKEN:
 		break_off(s, item->err, item->why);

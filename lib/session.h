@@ -16,8 +16,19 @@
 #include "input.h"
 #include "intake.h"
 
+struct session;
+
+/* Does what was asked, and replies. */
+struct session_handler {
+	void (*request)(struct session *s, const struct input_item *item);
+	void (*refused)(struct session *s, const struct input_item *item);
+	void (*chunk)(struct session *s, const char *data, size_t len);
+	void (*chunks_end)(struct session *s);
+};
+
 /* What sessions share: the engine's components. */
 struct session_host {
+	const struct session_handler *handler;
 	struct loop *loop;
 	struct store *store;
 	struct topics *topics;
@@ -75,11 +86,5 @@ void session_ok(struct session *s, const char *fmt, ...) __attribute__((format(p
 void session_ok_durable(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void session_error(struct session *s, enum mess_err err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* request.c: do it and reply. */
-void request_handle(struct session *s, const struct input_item *item);
-void request_refused(struct session *s, const struct input_item *item);
-void request_chunk(struct session *s, const char *data, size_t len);
-void request_chunks_end(struct session *s);
 
 #endif

@@ -184,3 +184,75 @@ end_processes() {
 		done
 	fi
 }
+
+# --- what tests say of topics -------------------------------------------------
+
+# published_is TOPIC N, pending_is TOPIC N [SUBSCRIPTION]
+published_is() {
+	[ "$(stat_of "$1" published)" = "$2" ]
+}
+
+pending_is() {
+	[ "$(stat_of "$1" pending "${3:-default}")" = "$2" ]
+}
+
+# stat_of TOPIC KEY [SUBSCRIPTION]: one number of mess-topic stat.
+stat_of() {
+	mess-topic stat "$1" | awk -v key="$2" -v sub_name="${3:-}" '
+		$1 == "subscription" { at = $2; next }
+		$1 == key && at == sub_name { print $2; exit }'
+}
+
+# Words for people are one line that begins with the program's name.
+# assert_one_error PROGRAM: about $stderr of run --separate-stderr.
+assert_one_error() {
+	assert_equal "$output" ""
+	assert_equal "$(wc -l <<<"$stderr")" 1
+	[[ $stderr == "$1: "* ]] || fail "this does not begin with \"$1: \": $stderr"
+}
+
+# --- raw protocol -------------------------------------------------------------
+
+# talk [SECONDS]: standard input goes to MESS_SPOOL's engine, all that it
+# answers to standard output.  Ends when the engine closes, or SECONDS after
+# the end of the input.
+talk() {
+	(cd "$MESS_SPOOL" && exec socat -t "${1:-10}" - UNIX-CONNECT:.sock)
+}
+
+# --- a system spool -----------------------------------------------------------
+
+# system_start: an engine as mess.conf(5) sets it up, for this user.  The
+# tools reach it by MESS_SOCKET from then on.
+system_start() {
+	local dir=$BATS_TEST_TMPDIR/system
+
+	mkdir -p -m 0755 "$dir"
+	mkdir -p -m 0700 "$dir/spool"
+	printf 'spool %s\nsocket %s\nuser %s\n' "$dir/spool" "$dir/sock" "$(id -un)" >"$dir/mess.conf"
+	unset MESS_SPOOL
+	export MESS_SOCKET=$dir/sock
+	mess-deliverd -c "$dir/mess.conf" </dev/null >>"$DELIVERD_LOG" 2>&1 3>&- &
+	DELIVERD_PID=$!
+	wait_for "$MESS_PATIENCE" mess-topic list
+}
+
+# --- records ------------------------------------------------------------------
+
+# payloads <RECORDS: headers and body of each, without the envelope.
+payloads() {
+	perl -e '
+		binmode STDIN; binmode STDOUT;
+		while (defined(my $line = <STDIN>)) {
+			my @w = split / /, $line;
+			@w == 9 && $w[0] eq "mess1" or die "no record: $line";
+			my $n = $w[6] + 1 + $w[7] + 1;
+			read(STDIN, my $rest, $n) == $n or die "cut off";
+			print "$w[6] $w[7]\n", $rest;
+		}'
+}
+
+# Is mess built with sanitizers?  Its memory and its speed mean nothing then.
+has_sanitizer() {
+	grep -q '^SAN_CFLAGS = *-' "$MESS_BUILD/Makefile" 2>/dev/null
+}

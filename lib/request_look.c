@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Looking: list, show, stat.  Only what the caller may see is in them.
+ */
+#include "request.h"
+
+/* Payload of a reply that may be asked for in pieces. */
+struct listing {
+	struct buf text;
+	bool more;
+};
+
+static void
+send_listing(struct session *s, struct listing *l)
+{
+	session_ok(s, "%zu %d", buf_len(&l->text), l->more);
+	output_text(&s->output, buf_data(&l->text), buf_len(&l->text));
+	buf_free(&l->text);
+}
+
+static bool
+may_see(struct session *s, struct topic *t)
+{
+	return acl_may(&s->host->acl, &s->peer, ACL_SUBSCRIBE, t->conf.uid);
+}
+
+/* Runs add for every topic from `after` on that matches and may be seen, until the reply is full. */
+static void
+each_topic(struct session *s, const struct request *r, struct listing *l,
+    enum mess_err (*add)(struct session *, struct topic *, struct buf *))
+{
+	bool all = strcmp(r->topic, "*") == 0 && r->verb == REQ_STAT;
+	struct topic *t;
+
+	for (t = topics_after(s->host->topics, r->after); t != NULL;
+	    t = topics_after(s->host->topics, t->name)) {
+		if (!all && strcmp(r->topic, "**") != 0 && strcmp(r->topic, t->name) != 0 &&
+		    !name_match(r->topic, t->name))
+			continue;
+		if (buf_len(&l->text) >= LIMIT_LIST_BYTES) {
+			l->more = true;
+			return;
+		}
+		if (topic_use(s->host->topics, t) != MESS_OK)
+			continue;
+		if (may_see(s, t) && add(s, t, &l->text) != MESS_OK)
+			l->more = true;
+		topic_release(s->host->topics, t);
+	}
+}
+
+static enum mess_err
+add_name(struct session *s, struct topic *t, struct buf *out)
+{
+	(void)s;
+	return buf_printf(out, "%s\n", t->name);
+}
+
+void
+request_list(struct session *s, const struct request *r)
+{
+	struct listing l = { .text = BUF_INIT(4 * LIMIT_LIST_BYTES) };
+
+	each_topic(s, r, &l, add_name);
+	send_listing(s, &l);
+}
+
+static enum mess_err
+add_show(struct topic *t, struct buf *out)
+{
+	struct subscriptions *set;
+	struct subscription *sub;
+	enum mess_err err;
+
+	if ((err = subscriptions_of(t, &set)) != MESS_OK ||
+	    (err = buf_printf(out, "topic %s\nowner %u %s\nincarnation %s\ncreated %llu.%09u\n", t->name,
+	    t->conf.uid, t->conf.login, t->conf.incarnation,
+	    (unsigned long long)t->conf.created_sec, t->conf.created_nsec)) != MESS_OK)
+		return err;
+	for (sub = subscriptions_first(set); sub != NULL; sub = TAILQ_NEXT(sub, link))
+		if ((err = buf_printf(out, "subscription %s\n", sub->name)) != MESS_OK)
+			return err;
+	return MESS_OK;
+}
+
+void
+request_show(struct session *s, const struct request *r)
+{
+	struct request_topic f = { .name = r->topic, .right = ACL_SUBSCRIBE };
+	AUTO_BUF struct buf text = BUF_INIT(8 * LIMIT_LIST_BYTES);
+	enum mess_err err;
+	struct topic *t;
+
+	if (request_find_topic(s, &f, &t) != MESS_OK)
+		return;
+	err = add_show(t, &text);
+	topic_release(s->host->topics, t);
+	if (err != MESS_OK) {
+		session_error(s, err, "%s", mess_strerror(err));
+		return;
+	}
+	session_ok(s, "%zu", buf_len(&text));
+	output_text(&s->output, buf_data(&text), buf_len(&text));
+}
+
+static uint64_t
+depth(const struct log *l, struct subscriptions *set)
+{
+	uint64_t most = 0, pending;
+	struct subscription *sub = subscriptions_first(set);
+
+	if (sub == NULL)
+		return log_durable(l) - log_first(l);
+	for (; sub != NULL; sub = TAILQ_NEXT(sub, link))
+		if ((pending = subscription_pending(sub)) > most)
+			most = pending;
+	return most;
+}
+
+static enum mess_err
+add_stat(struct session *s, struct topic *t, struct buf *out)
+{
+	struct log *l = t->log;
+	struct subscriptions *set;
+	struct subscription *sub;
+	uint64_t sec = 0, damaged = log_counted(l, LOG_DAMAGED);
+	uint32_t nsec = 0;
+	enum mess_err err;
+
+	if ((err = subscriptions_of(t, &set)) != MESS_OK)
+		return err;
+	(void)delivery_oldest(s->host->delivery, t, &sec, &nsec); /* 0 when there is none */
+	if ((err = buf_printf(out, "topic %s\npublished %llu\nfirst %llu\npresent %llu\nbytes %llu\n"
+	    "depth %llu\noldest %llu.%09u\ndamaged %llu\n", t->name,
+	    (unsigned long long)(log_durable(l) - 1), (unsigned long long)log_first(l),
+	    (unsigned long long)(log_durable(l) - log_first(l)), (unsigned long long)log_bytes(l),
+	    (unsigned long long)depth(l, set), (unsigned long long)sec, nsec,
+	    (unsigned long long)damaged)) != MESS_OK)
+		return err;
+	for (sub = subscriptions_first(set); sub != NULL; sub = TAILQ_NEXT(sub, link))
+		if ((err = buf_printf(out, "subscription %s\npending %llu\nleased %llu\nacked %llu\n"
+		    "redelivered %llu\nconsumers %u\n", sub->name,
+		    (unsigned long long)subscription_pending(sub), (unsigned long long)sub->leased,
+		    (unsigned long long)sub->place.acked, (unsigned long long)sub->place.redelivered,
+		    sub->consumers)) != MESS_OK)
+			return err;
+	return MESS_OK;
+}
+
+void
+request_stat(struct session *s, const struct request *r)
+{
+	struct listing l = { .text = BUF_INIT(16 * LIMIT_LIST_BYTES) };
+	struct request_topic f = { .name = r->topic, .right = ACL_SUBSCRIBE };
+	struct topic *t;
+
+	if (strcmp(r->topic, "*") != 0) {
+		if (request_find_topic(s, &f, &t) != MESS_OK)
+			return;
+		topic_release(s->host->topics, t);
+	}
+	each_topic(s, r, &l, add_stat);
+	send_listing(s, &l);
+}
