@@ -270,16 +270,30 @@ static const char *const sub_keys[] = { "acked", "leased", "pending", "redeliver
 
 #define CELLS (sizeof topic_keys / sizeof topic_keys[0])
 
+/* 42s, 7m, 3h, 12d: what a person wants to know of an age. */
+static void
+print_age(double seconds)
+{
+	static const struct { double size; char unit; } units[] = {
+		{ 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' },
+	};
+	size_t i = 0;
+
+	while (i < 3 && seconds < 2 * units[i].size)
+		i++;
+	printf(" %8.0f%c", seconds / units[i].size, units[i].unit);
+}
+
 static void
 print_row(const struct row *r)
 {
 	if (r->name == NULL)
 		return;
-	printf("%s%-*s", r->subscription ? "  " : "", r->subscription ? 26 : 28, r->name);
+	printf("%s%-*s", r->subscription ? "  " : "", r->subscription ? 13 : 15, r->name);
 	for (size_t i = 0; i < CELLS; i++)
-		printf(" %12s", r->cell[i] != NULL ? r->cell[i] : "-");
+		printf(" %10s", r->cell[i] != NULL ? r->cell[i] : "-");
 	if (!r->subscription && r->age > 0)
-		printf(" %10.0fs", r->age);
+		print_age(r->age);
 	putchar('\n');
 }
 
@@ -289,10 +303,10 @@ stat_table(char *lines)
 	struct row row = { .name = NULL };
 	char *key, *value;
 
-	printf("%-28s %12s %12s %12s %12s %12s %11s\n", "TOPIC", "PUBLISHED", "PRESENT", "DEPTH", "BYTES",
+	printf("%-15s %10s %10s %10s %10s %10s %9s\n", "TOPIC", "PUBLISHED", "PRESENT", "DEPTH", "BYTES",
 	    "DAMAGED", "OLDEST");
-	printf("  %-26s %12s %12s %12s %12s %12s\n", "SUBSCRIPTION", "ACKED", "LEASED", "PENDING",
-	    "REDELIVERED", "CONSUMERS");
+	printf("  %-13s %10s %10s %10s %10s %10s\n", "SUBSCRIPTION", "ACKED", "LEASED", "PENDING",
+	    "AGAIN", "CONSUMERS");
 	for (char *at = lines; next_line(&at, &key, &value);) {
 		bool sub = strcmp(key, "subscription") == 0;
 

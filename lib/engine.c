@@ -30,7 +30,7 @@ struct engine {
 	struct loop_timer idle, rest, checkpoint, accept_again, watchdog;
 	struct engine_setup setup;
 	const struct engine_service *service;
-	bool worked;		/* since the rest timer was set */
+	bool worked;		/* since the rest timer was set: an idle engine sleeps */
 	bool said_sick;
 };
 
@@ -151,8 +151,7 @@ resume(struct engine *e)
 static void
 set_timers(struct engine *e)
 {
-	e->worked = true;
-	if (!e->rest.set)
+	if (e->worked && !e->rest.set)
 		loop_timer_set(e->host.loop, &e->rest, REST_MS);
 	if (journal_has_after(store_journal(e->host.store)) && !e->checkpoint.set)
 		loop_timer_set(e->host.loop, &e->checkpoint, CHECKPOINT_MS);
@@ -168,9 +167,12 @@ turn(void *arg)
 	struct engine *e = arg;
 	bool more;
 
-	if (intake_is_due(e->host.intake))
+	if (intake_is_due(e->host.intake)) {
 		ERR_IGNORE(intake_run(e->host.intake)); /* a sick spool is said by commit */
+		e->worked = true;
+	}
 	resume(e);
+	e->worked |= !TAILQ_EMPTY(&e->host.touched);
 	commit(e);
 	more = delivery_run(e->host.delivery);
 	more |= flush(e);
