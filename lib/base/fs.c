@@ -81,14 +81,48 @@ fs_open_file(int dir, const char *path, int flags, int *out)
 	return MESS_OK;
 }
 
+/*
+ * A new directory is synced itself: its parent's sync writes its name, and
+ * without its own inode a file system without a journal drops it.
+ */
 enum mess_err
 fs_make_dir(int dir, const char *path)
 {
+	bool is_new = mkdirat(dir, path, 0700) == 0;
 	AUTO_FD int fd = -1;
+	enum mess_err err;
 
-	if (mkdirat(dir, path, 0700) == -1 && errno != EEXIST)
+	if (!is_new && errno != EEXIST)
 		return err_from_errno();
-	return fs_open_dir(dir, path, &fd);
+	if ((err = fs_open_dir(dir, path, &fd)) != MESS_OK)
+		return err;
+	return is_new ? fs_sync(fd) : MESS_OK;
+}
+
+static enum mess_err
+sync_path(const char *path)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd == -1 ? err_from_errno() : fs_sync(fd);
+}
+
+/* One directory of a path, and its name in the one above. */
+static enum mess_err
+make_synced(const char *path)
+{
+	AUTO_FREE char *parent = NULL;
+	enum mess_err err;
+
+	if (mkdir(path, 0700) == -1)
+		return errno == EEXIST ? MESS_OK : err_from_errno();
+	if (asprintf(&parent, "%s/..", path) == -1) {
+		parent = NULL;
+		return MESS_LIMIT;
+	}
+	if ((err = sync_path(path)) != MESS_OK)
+		return err;
+	return sync_path(parent);
 }
 
 enum mess_err
@@ -102,10 +136,10 @@ fs_make_private_path(const char *path)
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		(void)mkdir(copy, 0700); /* the last one tells whether it worked */
+		ERR_IGNORE(make_synced(copy)); /* the last one tells whether it worked */
 		*p = '/';
 	}
-	return mkdir(copy, 0700) == 0 || errno == EEXIST ? MESS_OK : err_from_errno();
+	return make_synced(copy);
 }
 
 enum mess_err

@@ -22,10 +22,16 @@ int fs_open(int dir, const char *path, int flags, mode_t mode);
 NODISCARD enum mess_err fs_open_dir(int dir, const char *path, int *out);
 NODISCARD enum mess_err fs_open_file(int dir, const char *path, int flags, int *out);
 
-/* 0700 directory; MESS_OK too when it is there already and private. */
+/*
+ * 0700 directory, synced when it is new (dir is not); MESS_OK too when it
+ * is there already and private.
+ */
 NODISCARD enum mess_err fs_make_dir(int dir, const char *path);
 
-/* Makes what is missing of a path, each directory for us alone; MESS_OK when it is there. */
+/*
+ * Makes what is missing of a path, each directory for us alone, durably;
+ * MESS_OK when it is there.
+ */
 NODISCARD enum mess_err fs_make_private_path(const char *path);
 
 /* A directory that nobody but its owner (the caller or root) may enter: MESS_DENIED otherwise. */
