@@ -42,6 +42,7 @@ mess_setup() {
 	export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
 	export MESS_SPOOL=$BATS_TEST_TMPDIR/spool
 	mkdir -p "$HOME" "$XDG_STATE_HOME"
+	cd "$BATS_TEST_TMPDIR" || return
 	DELIVERD_LOG=$BATS_TEST_TMPDIR/deliverd.log
 	DELIVERD_PID=
 	: >"$DELIVERD_LOG"

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Configuration: a text is taken whole or not at all.
+ */
+#include "conf.h"
+
+#include "test.h"
+
+static struct conf_error error;
+
+static enum mess_err
+read_conf(const char *text, struct conf *out)
+{
+	size_t len = strlen(text);
+	char *copy = test_copy(text, len);
+	enum mess_err err = conf_read(copy, len, out, &error);
+
+	free(copy);
+	return err;
+}
+
+static bool
+is(const char *have, const char *want)
+{
+	return want == NULL ? have == NULL : have != NULL && strcmp(have, want) == 0;
+}
+
+TEST("conf: nothing said is the defaults")
+{
+	static const char *const texts[] = { "", "\n", "# only a comment", "\n \t\n#x\n  # y\n", "\r\n" };
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		struct conf c;
+
+		CHECK(read_conf(texts[i], &c) == MESS_OK);
+		CHECK(c.spool == NULL && c.socket == NULL && c.user == NULL && c.sandbox);
+		conf_free(&c);
+	}
+}
+
+TEST("conf: every directive, with blanks and comments around it")
+{
+	struct conf c;
+
+	CHECK(read_conf("# mess.conf\n\n  spool   /var/spool/mess # here\nsocket\t/run/mess/mess.sock\t\r\n"
+	    "user mess\nsandbox no", &c) == MESS_OK);
+
+	CHECK(is(c.spool, "/var/spool/mess") && is(c.socket, "/run/mess/mess.sock"));
+	CHECK(is(c.user, "mess") && !c.sandbox);
+	conf_free(&c);
+	CHECK(c.spool == NULL);
+}
+
+TEST("conf: anything not understood refuses the whole, with its line and why")
+{
+	static const struct {
+		const char *text;
+		unsigned line;
+	} cases[] = {
+		{ "spol /x", 1 },
+		{ "spool /x\n\nspools /y\n", 3 },
+		{ "spool", 1 },
+		{ "spool   ", 1 },
+		{ "spool # /x", 1 },
+		{ "spool x", 1 },
+		{ "socket run/mess.sock", 1 },
+		{ "spool /x\nspool /x\n", 2 },
+		{ "user a\nuser a", 2 },
+		{ "sandbox yes", 1 },
+		{ "sandbox", 1 },
+		{ "sandbox now", 1 },
+		{ "SPOOL /x", 1 },
+		{ "spool=/x", 1 },
+		{ "\n\n\nx", 4 },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct conf c;
+
+		if (!CHECK(read_conf(cases[i].text, &c) == MESS_CONFIG) ||
+		    !CHECK(error.line == cases[i].line && error.why != NULL))
+			printf("# %s\n", cases[i].text);
+	}
+}
+
+TEST("conf: a NUL byte hides nothing behind it")
+{
+	static const char text[] = "spool /x\0/y\nuser mess\n";
+	struct conf c;
+
+	CHECK(conf_read(text, sizeof text - 1, &c, &error) == MESS_CONFIG && error.line == 1);
+}
+
+TEST("conf: any bytes are an answer, never a crash or a leak")
+{
+	static const char letters[] = "spool socket user sandbox no /x#\n\t \r\0";
+
+	for (int round = 0; round < 20000; round++) {
+		size_t len = test_random() % 40;
+		struct conf c = { 0 };
+		char text[40];
+		char *copy;
+
+		for (size_t i = 0; i < len; i++)
+			text[i] = letters[test_random() % sizeof letters];
+		copy = test_copy(text, len);
+		if (conf_read(copy, len, &c, &error) == MESS_OK)
+			conf_free(&c);
+		else
+			CHECK(error.line > 0 && error.why != NULL);
+		free(copy);
+	}
+}
+
+/* --- a topic's file ------------------------------------------------------- */
+
+static const struct conf_topic topic = {
+	.uid = 1000, .login = "eve", .incarnation = "00112233445566778899aabbccddeeff",
+	.created_sec = 1700000000, .created_nsec = 5,
+};
+
+static enum mess_err
+read_topic(const char *text, size_t len, struct conf_topic *out)
+{
+	char *copy = test_copy(text, len);
+	enum mess_err err = conf_read_topic(copy, len, out);
+
+	free(copy);
+	return err;
+}
+
+static bool
+same_topic(const struct conf_topic *a, const struct conf_topic *b)
+{
+	return a->uid == b->uid && strcmp(a->login, b->login) == 0 &&
+	    strcmp(a->incarnation, b->incarnation) == 0 && a->created_sec == b->created_sec &&
+	    a->created_nsec == b->created_nsec;
+}
+
+TEST("conf: a topic's file is read as it was written, at its limits too")
+{
+	struct conf_topic largest = { .uid = UINT32_MAX, .created_sec = UINT64_MAX,
+		.created_nsec = 999999999 }, none = { .login = "-" };
+	const struct conf_topic *const all[] = { &topic, &largest, &none };
+
+	memset(largest.login, 'x', CONF_LOGIN_MAX);
+	memset(largest.incarnation, 'f', 32);
+	memset(none.incarnation, '0', 32);
+	for (size_t i = 0; i < 3; i++) {
+		AUTO_BUF struct buf b = BUF_INIT(CONF_TEXT_MAX);
+		struct conf_topic again;
+
+		CHECK(conf_write_topic(all[i], &b) == MESS_OK);
+		CHECK(read_topic(buf_data(&b), buf_len(&b), &again) == MESS_OK);
+		CHECK(same_topic(all[i], &again));
+	}
+}
+
+TEST("conf: a topic's file cut anywhere, or with a byte more, is refused")
+{
+	AUTO_BUF struct buf b = BUF_INIT(CONF_TEXT_MAX);
+	struct conf_topic again;
+
+	CHECK(conf_write_topic(&topic, &b) == MESS_OK);
+
+	for (size_t n = 0; n < buf_len(&b); n++)
+		CHECK(read_topic(buf_data(&b), n, &again) == MESS_CORRUPT);
+	CHECK(buf_append(&b, "\n", 1) == MESS_OK);
+	CHECK(read_topic(buf_data(&b), buf_len(&b), &again) == MESS_CORRUPT);
+}
+
+TEST("conf: a topic's file with any byte changed is refused or means what it says")
+{
+	AUTO_BUF struct buf b = BUF_INIT(CONF_TEXT_MAX);
+
+	CHECK(conf_write_topic(&topic, &b) == MESS_OK);
+
+	for (size_t i = 0; i < buf_len(&b); i++)
+		for (int c = 0; c < 256; c++) {
+			AUTO_BUF struct buf out = BUF_INIT(CONF_TEXT_MAX);
+			char was = buf_data(&b)[i];
+			struct conf_topic again;
+
+			buf_data(&b)[i] = (char)c;
+			if (read_topic(buf_data(&b), buf_len(&b), &again) == MESS_OK) {
+				CHECK(conf_write_topic(&again, &out) == MESS_OK);
+				CHECK(buf_len(&out) == buf_len(&b) &&
+				    memcmp(buf_data(&out), buf_data(&b), buf_len(&b)) == 0);
+				CHECK((char)c == was || !same_topic(&again, &topic));
+			}
+			buf_data(&b)[i] = was;
+		}
+}
+
+TEST("conf: other spellings of a topic's file are refused")
+{
+	static const char *const texts[] = {
+		"messtopic1\nowner 01 eve\nincarnation 00112233445566778899aabbccddeeff\ncreated 1.000000000\n",
+		"messtopic1\nowner 4294967296 eve\nincarnation 00112233445566778899aabbccddeeff\ncreated 1.000000000\n",
+		"messtopic1\nowner -1 eve\nincarnation 00112233445566778899aabbccddeeff\ncreated 1.000000000\n",
+		"messtopic1\nowner 1  eve\nincarnation 00112233445566778899aabbccddeeff\ncreated 1.000000000\n",
+		"messtopic1\nowner 1 eve \nincarnation 00112233445566778899aabbccddeeff\ncreated 1.000000000\n",
+		"messtopic1\nowner 1 eve\nincarnation 00112233445566778899aabbccddeeff\ncreated 1.0\n",
+		"messtopic2\nowner 1 eve\nincarnation 00112233445566778899aabbccddeeff\ncreated 1.000000000\n",
+	};
+	struct conf_topic out;
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		CHECK(read_topic(texts[i], strlen(texts[i]), &out) == MESS_CORRUPT);
+}

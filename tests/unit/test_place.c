@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A subscription's place as bytes: read as it was written, or refused.
+ */
+#include "place.h"
+
+#include "spool.h"
+
+static void
+begin(struct spool *s)
+{
+	spool_begin(s);
+	CHECK(mkdirat(s->dir, "sub", 0700) == 0);
+}
+
+static struct place
+sample(size_t ranges)
+{
+	struct place p = { .id = 0x1122334455667788, .owner = 1000, .floor = 100, .acked = 99,
+		.redelivered = 3, .damaged = 1 };
+
+	for (uint64_t i = 0; i < ranges; i++)
+		CHECK(ranges_add(&p.settled, 102 + 3 * i, 102 + 3 * i + i % 2) == MESS_OK);
+	return p;
+}
+
+static bool
+same(const struct place *a, const struct place *b)
+{
+	return a->id == b->id && a->owner == b->owner && a->floor == b->floor && a->acked == b->acked &&
+	    a->redelivered == b->redelivered && a->damaged == b->damaged &&
+	    a->settled.count == b->settled.count && (a->settled.count == 0 ||
+	    memcmp(a->settled.r, b->settled.r, a->settled.count * sizeof *a->settled.r) == 0);
+}
+
+static enum mess_err
+read_sub(const struct spool *s, const char *sub, struct place *out)
+{
+	AUTO_FD int fd = -1;
+	enum mess_err err;
+
+	if ((err = place_open_file(s->dir, sub, &fd)) != MESS_OK)
+		return err;
+	return place_read(fd, out);
+}
+
+TEST("place: it is read as it was made, with any number of ranges there may be")
+{
+	static const size_t counts[] = { 0, 1, 2, 100, PLACE_RANGES_MAX };
+	struct spool s;
+	struct stat st;
+
+	begin(&s);
+	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+		struct place p = sample(counts[i]), again = { 0 };
+		char name[8];
+
+		(void)snprintf(name, sizeof name, "s%zu", i);
+		CHECK(p.settled.count == counts[i] && place_len(&p) <= PLACE_SIZE);
+		CHECK(place_make(s.dir, name, &p) == MESS_OK);
+		CHECK(read_sub(&s, name, &again) == MESS_OK && same(&p, &again));
+		(void)snprintf(name, sizeof name, "sub/s%zu", i);
+		CHECK(fstatat(s.dir, name, &st, 0) == 0 && (size_t)st.st_size == PLACE_SIZE);
+		place_free(&p);
+		place_free(&again);
+	}
+	CHECK(dir_count(s.dir, "sub") == 5);
+	spool_end(&s);
+}
+
+TEST("place: largest numbers survive")
+{
+	struct place p = { .id = UINT64_MAX, .owner = UINT32_MAX, .floor = UINT64_MAX - 5,
+		.acked = UINT64_MAX, .redelivered = UINT64_MAX, .damaged = UINT64_MAX }, again = { 0 };
+	struct spool s;
+
+	begin(&s);
+	CHECK(ranges_add(&p.settled, UINT64_MAX - 2, UINT64_MAX) == MESS_OK);
+
+	CHECK(place_make(s.dir, "x", &p) == MESS_OK && read_sub(&s, "x", &again) == MESS_OK);
+
+	CHECK(same(&p, &again));
+	place_free(&p);
+	place_free(&again);
+	spool_end(&s);
+}
+
+TEST("place: one that exists is not replaced; what a crash left is")
+{
+	struct place p = sample(1), other = sample(2), again = { 0 };
+	struct spool s;
+
+	begin(&s);
+	file_text(s.dir, "sub/.x.new", "half made");
+	CHECK(place_make(s.dir, "x", &p) == MESS_OK);
+
+	CHECK(place_make(s.dir, "x", &other) == MESS_EXISTS);
+
+	CHECK(read_sub(&s, "x", &again) == MESS_OK && same(&p, &again));
+	place_free(&p);
+	place_free(&other);
+	place_free(&again);
+	spool_end(&s);
+}
+
+TEST("place: none, and names that are none, are told apart from damage")
+{
+	struct place p;
+	struct spool s;
+
+	begin(&s);
+	file_text(s.dir, "topic", "x");
+
+	CHECK(read_sub(&s, "x", &p) == MESS_NOSUB);
+	CHECK(read_sub(&s, "../topic", &p) == MESS_BADNAME && read_sub(&s, "", &p) == MESS_BADNAME);
+	spool_end(&s);
+}
+
+TEST("place: any byte of the block changed is damage; behind it bytes mean nothing")
+{
+	struct place p = sample(3), again;
+	struct spool s;
+	size_t len;
+
+	begin(&s);
+	CHECK(place_make(s.dir, "x", &p) == MESS_OK);
+	len = place_len(&p);
+
+	for (size_t i = 0; i < len + 64; i++) {
+		unsigned char mask = (unsigned char)(1 + test_random() % 255);
+		enum mess_err err;
+
+		again = (struct place){ 0 };
+		file_flip(s.dir, "sub/x", (off_t)i, mask);
+		err = read_sub(&s, "x", &again);
+		if (!CHECK(err == (i < len ? MESS_CORRUPT : MESS_OK)) ||
+		    !CHECK(err != MESS_OK || same(&p, &again)))
+			printf("# byte %zu\n", i);
+		place_free(&again);
+		file_flip(s.dir, "sub/x", (off_t)i, mask);
+	}
+	place_free(&p);
+	spool_end(&s);
+}
+
+TEST("place: a block written only in part is damage, unless it says the same")
+{
+	static char old[PLACE_SIZE], new[PLACE_SIZE], mix[PLACE_SIZE];
+	struct place p = sample(2), q = sample(5), again;
+	struct spool s;
+
+	begin(&s);
+	q.floor = 90;
+	CHECK(place_make(s.dir, "x", &p) == MESS_OK);
+	place_write(&p, old);
+	place_write(&q, new);
+
+	for (size_t n = 0; n <= place_len(&q); n += 8) {
+		enum mess_err err;
+
+		again = (struct place){ 0 };
+		memcpy(mix, old, sizeof mix);
+		memcpy(mix, new, n);
+		file_write_at(s.dir, "sub/x", mix, sizeof mix, 0);
+		err = read_sub(&s, "x", &again);
+		CHECK(err == MESS_CORRUPT || (err == MESS_OK && (same(&again, &p) || same(&again, &q))));
+		CHECK(n != 0 || err == MESS_OK);
+		CHECK(n < place_len(&q) || (err == MESS_OK && same(&again, &q)));
+		place_free(&again);
+	}
+	place_free(&p);
+	place_free(&q);
+	spool_end(&s);
+}
+
+TEST("place: a file of another size is damage")
+{
+	struct place p = sample(1), again;
+	struct spool s;
+
+	begin(&s);
+	CHECK(place_make(s.dir, "x", &p) == MESS_OK);
+
+	file_text(s.dir, "sub/x", "");
+	CHECK(read_sub(&s, "x", &again) == MESS_CORRUPT);
+	file_text(s.dir, "sub/x", "messsb1\n");
+	CHECK(read_sub(&s, "x", &again) == MESS_CORRUPT);
+	place_free(&p);
+	spool_end(&s);
+}
+
+TEST("place: it is known by its id, also where the block is torn")
+{
+	struct place p = sample(1);
+	struct spool s;
+	int fd = -1;
+
+	begin(&s);
+	CHECK(place_make(s.dir, "x", &p) == MESS_OK);
+	CHECK(place_open_file(s.dir, "x", &fd) == MESS_OK);
+
+	file_flip(s.dir, "sub/x", 120, 1);
+
+	CHECK(place_is(fd, p.id) && !place_is(fd, p.id + 1));
+	file_flip(s.dir, "sub/x", 0, 1);
+	CHECK(!place_is(fd, p.id));
+	fd_close(&fd);
+	place_free(&p);
+	spool_end(&s);
+}
