@@ -64,6 +64,8 @@ struct deliverd {
 	int socket_dir;		/* of a socket that we made, else -1 */
 	const char *socket_name;
 	int listener;
+	dev_t socket_dev;	/* of the name we made */
+	ino_t socket_ino;
 };
 
 /* --- words -------------------------------------------------------------- */
@@ -272,8 +274,15 @@ open_socket(struct deliverd *d)
 		    d->socket_path);
 		return EX_CONFIG;
 	}
-	if ((err = sock_listen(d->socket_dir, d->socket_name, mode, &d->listener)) != MESS_OK)
+	err = sock_listen(d->socket_dir, d->socket_name, mode, &d->listener);
+	if (err == MESS_BUSY || err == MESS_EXISTS)
+		return cli_fail(err, "%s", d->socket_path);
+	if (err != MESS_OK)
 		return cli_fail_errno(mess_exit_status(err), "%s", d->socket_path);
+	if (fstatat(d->socket_dir, d->socket_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		d->socket_dev = st.st_dev;
+		d->socket_ino = st.st_ino;
+	}
 	return EX_OK;
 }
 
@@ -281,10 +290,14 @@ static void
 leaving(void *arg)
 {
 	struct deliverd *d = arg;
+	struct stat st;
 
-	if (d->socket_dir != -1)
+	/* Only our own name: another engine may have taken it since. */
+	if (d->socket_dir != -1 && d->listener != -1 &&
+	    fstatat(d->socket_dir, d->socket_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == d->socket_dev && st.st_ino == d->socket_ino)
 		(void)unlinkat(d->socket_dir, d->socket_name, 0); /* the next engine replaces it */
-	d->socket_dir = -1;
+	fd_close(&d->socket_dir);
 }
 
 static int
@@ -292,7 +305,8 @@ detach(void)
 {
 	AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null == -1 || dup2(null, 0) == -1 || dup2(null, 1) == -1 || dup2(null, 2) == -1)
+	/* Nobody's directory is kept busy. */
+	if (chdir("/") == -1 || null == -1 || dup2(null, 0) == -1 || dup2(null, 1) == -1 || dup2(null, 2) == -1)
 		return cli_fail_errno(EX_OSERR, "/dev/null");
 	return EX_OK;
 }
@@ -346,10 +360,21 @@ run(struct deliverd *d)
 	return status;
 }
 
+/* The engine is everybody's, not only its first caller's. */
+static void
+raise_limit(int resource)
+{
+	struct rlimit limit;
+
+	if (getrlimit((__rlimit_resource_t)resource, &limit) == -1)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit((__rlimit_resource_t)resource, &limit); /* with less it serves fewer */
+}
+
 static int
 deliverd(struct deliverd *d)
 {
-	struct rlimit files;
 	int status;
 
 	if ((status = configure(d)) != EX_OK)
@@ -358,10 +383,8 @@ deliverd(struct deliverd *d)
 		return print_conf(d);
 	if ((status = open_spool(d)) != EX_OK || d->check)
 		return status;
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &files); /* fewer descriptors serve fewer callers */
-	}
+	raise_limit(RLIMIT_NOFILE);
+	raise_limit(RLIMIT_FSIZE);
 	if ((status = become_user(d)) != EX_OK || (status = lock_spool(d)) != EX_OK)
 		return status;
 	return run(d);
@@ -430,6 +453,8 @@ main(int argc, char *argv[])
 		cli_usage(&text, "%s: no operand is expected", argv[optind]);
 	/* A peer that goes away is an error of that peer's, not a death. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* Likewise a file larger than the caller's limit. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	status = deliverd(&d);
 	conf_free(&d.conf);
 	free(d.spool_path);

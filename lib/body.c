@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/fs.h"
@@ -17,6 +18,7 @@
 
 #define TMP_PREFIX ".body-"
 #define TMP_LEN 32
+#define ABANDONED_SECONDS (36 * 3600)
 /* Start write-back as the bytes come, so that the last sync has little left to do. */
 #define FLUSH_EVERY ((uint64_t)4 * 1024 * 1024)
 
@@ -51,7 +53,7 @@ body_setup(struct body *b, int topic_dir, const char *headers, size_t headers_le
 	record_summer_add(b->summer, headers, headers_len);
 	record_summer_add(b->summer, "\n", 1);
 	(void)snprintf(b->name, sizeof b->name, TMP_PREFIX "%08x%08x", arc4random(), arc4random());
-	if ((b->fd = fs_open(b->tmp, b->name, O_WRONLY | O_CREAT | O_EXCL, 0600)) == -1)
+	if ((b->fd = fs_open(b->tmp, b->name, O_RDWR | O_CREAT | O_EXCL, 0600)) == -1)
 		return err_from_errno();
 	return MESS_OK;
 }
@@ -111,6 +113,12 @@ uint64_t
 body_len(const struct body *b)
 {
 	return b->len;
+}
+
+enum mess_err
+body_read(const struct body *b, void *to)
+{
+	return fd_pread_full(b->fd, to, (size_t)b->len, 0) == (ssize_t)b->len ? MESS_OK : MESS_IO;
 }
 
 static void
@@ -192,6 +200,16 @@ body_sweep_below(int cur, uint64_t first)
 	fs_free_names(names, count);
 }
 
+/* The maildir rule: what nobody has touched for 36 hours in tmp/ nobody will finish. */
+static bool
+is_abandoned(int tmp, const char *name)
+{
+	struct stat st;
+
+	return fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    time(NULL) - st.st_mtime > ABANDONED_SECONDS;
+}
+
 enum mess_err
 body_sweep(int topic_dir)
 {
@@ -206,7 +224,8 @@ body_sweep(int topic_dir)
 		return err_from_errno();
 	tmp = -1; /* the stream's now */
 	while ((e = readdir(d)) != NULL)
-		if (strncmp(e->d_name, TMP_PREFIX, strlen(TMP_PREFIX)) == 0)
+		if (strncmp(e->d_name, TMP_PREFIX, strlen(TMP_PREFIX)) == 0 ||
+		    is_abandoned(dirfd(d), e->d_name))
 			(void)unlinkat(dirfd(d), e->d_name, 0); /* tried again at the next start */
 	(void)closedir(d);
 	return MESS_OK;

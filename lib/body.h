@@ -25,6 +25,8 @@ void body_free(struct body *b);
 
 NODISCARD enum mess_err body_write(struct body *b, const void *data, size_t len);
 uint64_t body_len(const struct body *b);
+/* Read back a body of at most MESS_INLINE_MAX: it is stored like any small one. */
+NODISCARD enum mess_err body_read(const struct body *b, void *to);
 
 /*
  * Sync beside the loop; then done(arg, err), unless body_free comes first.
@@ -39,7 +41,7 @@ NODISCARD enum mess_err body_name(struct body *b, int cur, uint64_t seq);
 uint64_t body_payload_sum(const struct body *b);
 const char *body_headers(const struct body *b, size_t *len);
 
-/* Remove what unfinished bodies of an engine before this one left in tmp/. */
+/* Remove what engines before this one, and publishers 36 hours ago, left unfinished in tmp/. */
 NODISCARD enum mess_err body_sweep(int topic_dir);
 /* Remove the bodies of messages below first from cur/. */
 void body_sweep_below(int cur, uint64_t first);

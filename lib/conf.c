@@ -34,7 +34,7 @@ next_line(const char **text, size_t *len, const char **line, size_t *line_len)
 	*len -= nl == NULL ? n : n + 1;
 	if ((hash = memchr(*line, '#', n)) != NULL)
 		n = (size_t)(hash - *line);
-	while (n > 0 && ((*line)[n - 1] == ' ' || (*line)[n - 1] == '\t' || (*line)[n - 1] == '\r'))
+	while (n > 0 && ((*line)[n - 1] == ' ' || (*line)[n - 1] == '\t'))
 		n--;
 	*line_len = n;
 	return true;

@@ -478,5 +478,11 @@ delivery_run(struct delivery *d)
 		if (f == last)
 			break;
 	}
+	return delivery_has_work(d);
+}
+
+bool
+delivery_has_work(const struct delivery *d)
+{
 	return !TAILQ_EMPTY(&d->woken);
 }

@@ -60,6 +60,8 @@ void delivery_topic_gone(struct delivery *d, struct topic *topic);
 
 /* Send what can be sent; true when there is more to do at once. */
 bool delivery_run(struct delivery *d);
+/* A consumer was woken since. */
+bool delivery_has_work(const struct delivery *d);
 /* Nothing to do: memory goes back. */
 void delivery_rest(struct delivery *d);
 

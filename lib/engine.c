@@ -176,6 +176,8 @@ turn(void *arg)
 	commit(e);
 	more = delivery_run(e->host.delivery);
 	more |= flush(e);
+	/* A socket that had room again woke its consumer. */
+	more |= delivery_has_work(e->host.delivery);
 	set_timers(e);
 	/* Delivery may have settled damage, a closed session given messages back. */
 	return more || !store_is_clean(e->host.store);
@@ -276,8 +278,7 @@ open_components(struct engine *e)
 		h->read_mem = NULL;
 		return MESS_LIMIT;
 	}
-	if ((err = loop_new(&h->loop)) != MESS_OK || (err = work_new(&e->work)) != MESS_OK ||
-	    (err = store_open(e->setup.spool, e->work, &e->setup.report, &find, &h->store)) != MESS_OK ||
+	if ((err = store_open(e->setup.spool, e->work, &e->setup.report, &find, &h->store)) != MESS_OK ||
 	    (err = topics_new(h->store, &h->topics)) != MESS_OK ||
 	    (err = delivery_new(h->topics, &h->delivery)) != MESS_OK ||
 	    (err = intake_new(h->topics, h->loop, h->acl.owner, h->body_max, &h->intake)) != MESS_OK)
@@ -292,6 +293,8 @@ open_sources(struct engine *e)
 	enum mess_err err;
 	int fd;
 
+	if ((err = loop_new(&e->host.loop)) != MESS_OK || (err = work_new(&e->work)) != MESS_OK)
+		return err;
 	if ((err = loop_signals(signals, sizeof signals / sizeof signals[0], &fd)) != MESS_OK)
 		return err;
 	if ((err = add_source(e, &e->signals, fd, signal_ready)) != MESS_OK)
@@ -320,7 +323,8 @@ engine_new(const struct engine_setup *setup, struct engine **out)
 	e->checkpoint = (struct loop_timer){ .fire = checkpoint, .arg = e };
 	e->accept_again = (struct loop_timer){ .fire = accept_again, .arg = e };
 	e->watchdog = (struct loop_timer){ .fire = watchdog, .arg = e };
-	if ((err = open_components(e)) != MESS_OK || (err = open_sources(e)) != MESS_OK) {
+	/* Signals first: a stop that comes while new/ is taken in is a stop, not a death. */
+	if ((err = open_sources(e)) != MESS_OK || (err = open_components(e)) != MESS_OK) {
 		engine_free(e);
 		return err;
 	}

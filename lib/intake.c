@@ -218,9 +218,14 @@ by_age(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* By time of change, then name; names are moved out of the list. */
+struct candidates {
+	struct candidate *list;
+	size_t count;
+};
+
+/* By time of change, then name. */
 static enum mess_err
-list_new(int dir, struct candidate **out, size_t *count)
+list_new(int dir, struct candidates *out)
 {
 	struct candidate *c = NULL;
 	enum mess_err err;
@@ -242,17 +247,16 @@ list_new(int dir, struct candidate **out, size_t *count)
 	free(names);
 	if (n > 0)
 		qsort(c, n, sizeof *c, by_age);
-	*out = c;
-	*count = n;
+	*out = (struct candidates){ .list = c, .count = n };
 	return MESS_OK;
 }
 
 static void
-free_candidates(struct candidate *c, size_t count)
+free_candidates(struct candidates *c)
 {
-	for (size_t i = 0; i < count; i++)
-		free(c[i].name);
-	free(c);
+	for (size_t i = 0; i < c->count; i++)
+		free(c->list[i].name);
+	free(c->list);
 }
 
 static bool
@@ -361,6 +365,8 @@ count_records(struct take *k, const char **why)
 		k->count++;
 	if (rs.left > 0)
 		*why = "not records, or damaged ones, or with a body above 256 KiB";
+	else if (k->count == 0)
+		*why = "holds no record";
 	else if (k->count > RECORD_FILE_COUNT)
 		*why = "more records than one file may hold (8192)";
 	free(rs.mem);
@@ -446,9 +452,12 @@ take_one(struct intake *in, struct take *k, int new_dir, const char *name, uint6
 	if ((k->fd = fs_open(new_dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)) == -1) {
 		if (errno == ENOENT)
 			return MESS_NOTOPIC; /* taken back by whoever put it there */
-		if (errno != ELOOP && errno != EXDEV && errno != ENXIO)
+		if (errno == EACCES || errno == EPERM)
+			set_aside(in, k->topic, new_dir, name, "cannot be read");
+		else if (errno == ELOOP || errno == EXDEV || errno == ENXIO)
+			set_aside(in, k->topic, new_dir, name, "not a regular file");
+		else
 			return err_from_errno();
-		set_aside(in, k->topic, new_dir, name, "not a regular file");
 		return MESS_NOTOPIC;
 	}
 	k->records = ends_with(name, REC_SUFFIX);
@@ -479,8 +488,10 @@ commit_takes(struct take *k, size_t count, struct log *l, int new_dir)
 {
 	enum mess_err err;
 
-	if ((err = fs_sync(log_cur(l))) != MESS_OK || (err = fs_sync(new_dir)) != MESS_OK)
-		return err;
+	if ((err = fs_sync(log_cur(l))) != MESS_OK || (err = fs_sync(new_dir)) != MESS_OK) {
+		journal_fail(store_journal(log_store(l)));
+		return MESS_SICK;
+	}
 	for (size_t i = 0; i < count; i++)
 		if ((err = k[i].records ? append_records(&k[i], l) : append_raw(&k[i], l)) != MESS_OK)
 			return err;
@@ -490,24 +501,22 @@ commit_takes(struct take *k, size_t count, struct log *l, int new_dir)
 	return MESS_OK;
 }
 
-/* One commit's worth; *more when new/ may hold others. */
+/* One commit's worth of the list from *at on. */
 static enum mess_err
-take_round(struct intake *in, struct topic *t, int new_dir, bool *more)
+take_round(struct intake *in, struct topic *t, int new_dir, const struct candidates *c, size_t *at)
 {
+	enum mess_err err, committed = MESS_OK;
 	struct take takes[ROUND];
-	struct candidate *c;
-	size_t count, n = 0, i;
-	enum mess_err err;
 	uint64_t seq, bytes = 0;
+	size_t n = 0;
 
 	/* Nothing else is in this commit: the numbers in the names are those it will have. */
-	if ((err = store_commit(log_store(t->log))) != MESS_OK ||
-	    (err = list_new(new_dir, &c, &count)) != MESS_OK)
+	if ((err = store_commit(log_store(t->log))) != MESS_OK)
 		return err;
 	seq = log_next(t->log);
-	for (i = 0; i < count && n < ROUND && bytes < JOURNAL_ENTRY_MAX / 2; i++) {
+	for (; *at < c->count && n < ROUND && bytes < JOURNAL_ENTRY_MAX / 2; (*at)++) {
 		takes[n] = (struct take){ .topic = t, .fd = -1 };
-		err = take_one(in, &takes[n], new_dir, c[i].name, seq);
+		err = take_one(in, &takes[n], new_dir, c->list[*at].name, seq);
 		if (err == MESS_OK) {
 			seq += takes[n].count;
 			bytes += takes[n].size + 200 * takes[n].count;
@@ -519,13 +528,12 @@ take_round(struct intake *in, struct topic *t, int new_dir, bool *more)
 			break;
 		err = MESS_OK;
 	}
-	*more = i < count;
-	free_candidates(c, count);
-	if (err == MESS_OK && n > 0)
-		err = commit_takes(takes, n, t->log, new_dir);
-	for (i = 0; i < n; i++)
-		fd_close(&takes[i].fd);
-	return err;
+	/* What came before the one that failed is taken in all the same. */
+	if (n > 0)
+		committed = commit_takes(takes, n, t->log, new_dir);
+	while (n > 0)
+		fd_close(&takes[--n].fd);
+	return committed != MESS_OK ? committed : err;
 }
 
 /*
@@ -542,18 +550,38 @@ finish_takes(struct topic *t, int new_dir)
 	size_t count;
 	uint64_t seq;
 
-	if ((err = fs_list(cur, &names, &count)) != MESS_OK)
+	/* What is gathered is in the log only when it is durable. */
+	if ((err = store_commit(log_store(t->log))) != MESS_OK ||
+	    (err = fs_list(cur, &names, &count)) != MESS_OK)
 		return err;
 	for (size_t i = 0; err == MESS_OK && i < count; i++) {
 		if (!segment_parse_name(names[i], &seq, &suffix) ||
 		    strncmp(suffix, TAKE_SUFFIX, strlen(TAKE_SUFFIX)) != 0)
 			continue;
-		if (seq >= log_next(t->log))
+		if (seq >= log_durable(t->log))
 			err = fs_move(cur, names[i], new_dir, names[i]);
 		else if (unlinkat(cur, names[i], 0) == -1)
 			err = err_from_errno();
 	}
 	fs_free_names(names, count);
+	return err;
+}
+
+/* Listed once, however much there is: a look for each round would grow with its square. */
+static enum mess_err
+take_list(struct intake *in, struct topic *t, int new_dir, bool *any)
+{
+	struct candidates c;
+	enum mess_err err;
+	uint64_t before = log_next(t->log);
+	size_t at = 0;
+
+	if ((err = list_new(new_dir, &c)) != MESS_OK)
+		return err;
+	while (err == MESS_OK && at < c.count)
+		err = take_round(in, t, new_dir, &c, &at);
+	free_candidates(&c);
+	*any = log_next(t->log) != before;
 	return err;
 }
 
@@ -570,7 +598,7 @@ take_topic(struct intake *in, struct topic *t)
 		return err;
 	t->takes_finished = true;
 	while (err == MESS_OK && more)
-		err = take_round(in, t, new_dir, &more);
+		err = take_list(in, t, new_dir, &more);
 	return err;
 }
 

@@ -268,9 +268,12 @@ checkpoint_done(void *arg)
 	run_after(h);
 }
 
-/* A larger file in place of a retired half's: no live entry is in it. */
+/*
+ * A whole file in place of a retired half's, in which no entry is live; the
+ * directory is synced before the first one is.
+ */
 static enum mess_err
-half_grow(struct journal *j, struct half *h, uint64_t size)
+half_make(struct journal *j, struct half *h, uint64_t size)
 {
 	const char *name = journal_half_name[h - j->half];
 	enum mess_err err;
@@ -315,8 +318,9 @@ turn(struct journal *j)
 	if (j->sick)
 		return MESS_SICK;
 	/* Without room on the disk the old size does too. */
-	if (wanted_size(j, h, now_ms) > h->size)
-		ERR_IGNORE(half_grow(j, h, wanted_size(j, h, now_ms)));
+	if (wanted_size(j, h, now_ms) > h->size &&
+	    half_make(j, h, wanted_size(j, h, now_ms)) == MESS_IO)
+		return MESS_SICK;
 	arc4random_buf(j->key, sizeof j->key);
 	if (journal_write_line(h->fd, j->key, j->number) == -1)
 		return MESS_IO;
@@ -513,21 +517,22 @@ journal_stat(const struct journal *j, struct journal_stat *out)
 /* --- opening and closing ------------------------------------------------ */
 
 static enum mess_err
-half_open(struct journal *j, struct half *h, const char *name)
+half_open(struct journal *j, struct half *h)
 {
+	const char *name = journal_half_name[h - j->half];
 	struct stat st;
 	enum mess_err err;
 
-	if (faccessat(j->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		err = fs_open_file(j->dir, name, O_RDWR, &h->fd);
-	else
-		err = fs_make_filled(j->dir, name, SIZE_FIRST, 0, &h->fd);
-	if (err != MESS_OK)
+	if (faccessat(j->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (err = fs_open_file(j->dir, name, O_RDWR, &h->fd)) != MESS_OK)
 		return err;
-	if (fstat(h->fd, &st) == -1)
+	if (h->fd != -1 && fstat(h->fd, &st) == -1)
 		return err_from_errno();
+	/* Recovery has retired it: one that is missing or too short is made anew. */
+	if (h->fd == -1 || (uint64_t)st.st_size < SIZE_FIRST)
+		return half_make(j, h, SIZE_FIRST);
 	h->size = (uint64_t)st.st_size;
-	return h->size < SIZE_FIRST ? MESS_CORRUPT : MESS_OK;
+	return MESS_OK;
 }
 
 static void
@@ -559,7 +564,7 @@ journal_setup(struct journal *j, int spool)
 	for (int i = 0; i < 2; i++) {
 		struct half *h = &j->half[i];
 
-		if ((err = half_open(j, h, journal_half_name[i])) != MESS_OK)
+		if ((err = half_open(j, h)) != MESS_OK)
 			return err;
 		h->journal = j;
 		TAILQ_INIT(&h->after);

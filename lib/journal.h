@@ -51,7 +51,11 @@ void journal_file_unref(struct journal_file *f);
 
 struct journal;
 
-/* Where recovery finds the file that a put names; MESS_NOTOPIC when it was deleted since. */
+/*
+ * Where recovery finds the file that a put names.  MESS_NOTOPIC when it was
+ * deleted since; MESS_CORRUPT when it is missing, which is counted; any
+ * other error ends the recovery and leaves the journal as it is.
+ */
 struct journal_target {
 	enum mess_err (*open)(void *arg, const struct journal_name *name, int *fd);
 	void *arg;

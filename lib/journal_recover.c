@@ -52,13 +52,14 @@ rewrite_put(struct recovery *r, const struct journal_name *name, const struct jo
 {
 	enum mess_err err = target_open(r, name);
 
-	if (err == MESS_IO || err == MESS_LIMIT)
-		return err;
-	if (err != MESS_OK) {
-		/* Deleted since is nothing to report; missing is damage. */
-		r->result->damaged += err != MESS_NOTOPIC;
+	/* Deleted since is nothing to report; missing is damage. */
+	if (err == MESS_NOTOPIC || err == MESS_CORRUPT) {
+		r->result->damaged += err == MESS_CORRUPT;
 		return MESS_OK;
 	}
+	/* Anything else may pass: retiring the journal now would make it a loss. */
+	if (err != MESS_OK)
+		return err;
 	return fd_pwrite_all(r->fd, put->data, put->len, (off_t)put->off) == 0 ? MESS_OK :
 	    err_from_errno();
 }
@@ -141,6 +142,7 @@ map_half(int dir, const char *name, struct mapped *out, int *out_fd)
 	AUTO_FD int fd = -1;
 	struct stat st;
 	enum mess_err err;
+	char first;
 
 	*out = (struct mapped){ 0 };
 	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT)
@@ -149,6 +151,9 @@ map_half(int dir, const char *name, struct mapped *out, int *out_fd)
 		return err;
 	if (fstat(fd, &st) == -1)
 		return err_from_errno();
+	/* A first line that cannot be read is not one that says nothing. */
+	if (pread(fd, &first, 1, 0) == -1)
+		return MESS_IO;
 	if (st.st_size < JOURNAL_LINE_BLOCK + JOURNAL_HEAD_LEN || !journal_read_line(fd, out->key, &out->first)) {
 		*out_fd = TAKE(fd, -1);
 		return MESS_OK;

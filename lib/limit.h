@@ -14,8 +14,9 @@
 #define LIMIT_TOPICS_OPEN 512		/* with descriptors; more are closed when idle */
 #define LIMIT_LIST_BYTES ((size_t)64 * 1024)	/* of one LIST or STAT reply */
 #define LIMIT_OUTPUT_BYTES ((size_t)64 * 1024)	/* of replies not yet read by the caller */
+#define LIMIT_TURN_REQUESTS 1024	/* of one caller, before the others and the commit */
 #define LIMIT_HELLO_MS 5000		/* from connect to HELLO */
-#define LIMIT_TOMBSTONE_SECONDS ((uint64_t)30 * 24 * 3600)
+#define LIMIT_TOMBSTONE_SECONDS ((int64_t)30 * 24 * 3600)
 #define LIMIT_RESCAN_MS ((uint64_t)10 * 60 * 1000)
 
 #endif

@@ -100,7 +100,8 @@ set_sweep(struct log *l)
 {
 	if (!l->free_wanted || l->sweep_set)
 		return;
-	l->free_wanted = false;
+	/* What the commit being gathered frees is for the next time. */
+	l->free_wanted = l->first != l->first_durable;
 	l->sweep_set = true;
 	l->sweep_below = l->first_durable;
 	l->sweep = (struct journal_after){ .fn = sweep, .arg = l };
@@ -199,6 +200,15 @@ sort_out(struct log *l, const char *name, uint64_t tail)
 			(void)unlinkat(l->cur, name, 0); /* tried again at the next opening */
 		return MESS_OK;
 	}
+	if (strcmp(suffix, ".idx") == 0) {
+		char segment[SEGMENT_NAME_LEN + 8];
+
+		/* Its segment went first, and a crash came between. */
+		segment_name(n, "", segment);
+		if (faccessat(l->cur, segment, F_OK, AT_SYMLINK_NOFOLLOW) == -1)
+			(void)unlinkat(l->cur, name, 0); /* tried again at the next opening */
+		return MESS_OK;
+	}
 	if (*suffix != '\0')
 		return MESS_OK;
 	return n > tail ? segment_remove(l->cur, name) : log_add_segment(l, n);
@@ -244,16 +254,21 @@ log_setup(struct log *l)
 {
 	enum mess_err err;
 	uint64_t tail;
+	size_t head;
 
 	if ((err = fs_open_dir(l->dir, "cur", &l->cur)) != MESS_OK ||
 	    (err = open_state(l, &tail)) != MESS_OK ||
 	    (err = open_segments(l, tail)) != MESS_OK ||
 	    (err = body_sweep(l->dir)) != MESS_OK)
 		return err;
-	l->block = (l->tail_off - 1) / SEGMENT_BLOCK + 1;
+	/* An empty tail that was replaced, and whose first line was not committed, has another's. */
+	if (l->next == tail && segment_check_head(l->tail, &head) == MESS_CORRUPT)
+		l->tail_off = l->durable_off = 0;
+	l->block = l->tail_off == 0 ? 0 : (l->tail_off - 1) / SEGMENT_BLOCK + 1;
 	l->rolled_ms = log_clock();
-	l->sweep_below = l->first;
-	sweep(l);
+	/* Not at once: entries of this engine may name what is to go. */
+	l->free_wanted = l->bodies || (l->segments > 1 && l->firsts[1] <= l->first);
+	set_sweep(l);
 	return MESS_OK;
 }
 
@@ -350,8 +365,10 @@ sweep(void *arg)
 	if (l->bodies)
 		body_sweep_below(l->cur, l->sweep_below);
 	/* More was freed since this was set. */
-	if (l->sweep_below < l->first_durable)
+	if (l->sweep_below < l->first_durable) {
+		l->free_wanted = true;
 		set_sweep(l);
+	}
 }
 
 enum mess_err
@@ -511,10 +528,13 @@ log_on_durable(struct log *l, void (*fn)(void *arg), void *arg)
 	l->on_durable_arg = arg;
 }
 
+/* A count is not worth a commit of its own failing: without room it is told by the next one. */
 void
 log_count(struct log *l, enum log_count what, uint64_t n)
 {
 	l->counts[what] += n;
+	if (!store_is_sick(l->store) && store_room(l->store, l->part.most) == MESS_OK)
+		store_join(l->store, &l->part);
 }
 
 uint64_t

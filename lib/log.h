@@ -48,7 +48,7 @@ NODISCARD enum mess_err log_open_file(int dir, const struct journal_name *name, 
  */
 NODISCARD enum mess_err log_append(struct log *l, const struct mess_peer *from,
     const struct mess_message *msg, uint64_t *seq);
-/* The same for a body in a file of its own (body.h), which this names. */
+/* The same for a body that streamed into a file (body.h); above MESS_INLINE_MAX it stays one. */
 NODISCARD enum mess_err log_append_body(struct log *l, const struct mess_peer *from,
     struct body *b, uint64_t *seq);
 

@@ -12,11 +12,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/fd.h"
 #include "body.h"
 #include "record.h"
 
 #define QUICK_MS 10000		/* a segment filled faster than this is followed by a larger one */
 #define SLOW_MS 3600000
+#define RETRY_MS 1000		/* after a segment could not be made ahead */
 
 /* --- a new segment ------------------------------------------------------ */
 
@@ -36,6 +38,8 @@ ready_done(void *arg)
 
 	/* An error here is nobody's yet: the roll tries again and answers for it. */
 	l->ready_size = l->ready_err == MESS_OK ? l->making_size : 0;
+	if (l->ready_err != MESS_OK)
+		l->ready_failed_ms = log_clock();
 }
 
 static uint64_t
@@ -59,6 +63,9 @@ make_ready(struct log *l)
 {
 	if (l->ready_size != 0 || l->ready_job.pending || l->tail_off < l->tail->size / 2)
 		return;
+	/* A full disk is not filled again for every message. */
+	if (l->ready_failed_ms != 0 && log_clock() - l->ready_failed_ms < RETRY_MS)
+		return;
 	l->making_size = wanted_size(l, 0);
 	l->ready_job = (struct work_job){ .run = ready_run, .done = ready_done, .arg = l };
 	work_give(store_work(l->store), &l->ready_job);
@@ -72,6 +79,13 @@ have_ready(struct log *l, size_t need)
 		return MESS_OK;
 	l->making_size = wanted_size(l, need);
 	ready_run(l);
+	if (l->ready_err == MESS_FULL) {
+		/* Growing with the traffic can wait: the least that holds it. */
+		l->making_size = SEGMENT_MIN;
+		while (l->making_size < need + SEGMENT_HEAD_MAX)
+			l->making_size *= 2;
+		ready_run(l);
+	}
 	ready_done(l);
 	return l->ready_err;
 }
@@ -92,36 +106,52 @@ put_head(struct log *l)
 	return MESS_OK;
 }
 
-/* What has the next segment's name and cannot be used must not keep it. */
-static void
-unadopt(struct log *l)
+/*
+ * READY becomes the segment that begins with the next number.  An empty
+ * tail, too small for what comes, has that number already: it is replaced.
+ */
+static enum mess_err
+adopt(struct log *l, bool replace)
 {
 	char name[SEGMENT_NAME_LEN + 8];
-
-	segment_name(l->firsts[--l->segments], "", name);
-	ERR_IGNORE(segment_remove(l->cur, name)); /* the next roll fails with it, aloud */
-}
-
-/* The tail has no room for need bytes: the next segment begins with number next. */
-static enum mess_err
-roll(struct log *l, size_t need)
-{
 	struct segment *s;
 	enum mess_err err;
 
-	if ((err = have_ready(l, need)) != MESS_OK ||
-	    (err = log_add_segment(l, l->next)) != MESS_OK)
-		return err;
 	l->ready_size = 0;
-	if ((err = segment_adopt(l->cur, LOG_READY, l->next)) != MESS_OK ||
-	    (err = segment_open(l->cur, &l->name, l->next, &s)) != MESS_OK) {
-		unadopt(l);
+	if ((err = segment_adopt(l->cur, LOG_READY, l->next, replace)) != MESS_OK) {
+		/* Not known to be durable under its name: nothing may be promised on it. */
+		if (err == MESS_IO)
+			journal_fail(store_journal(l->store));
+		return err;
+	}
+	if ((err = segment_open(l->cur, &l->name, l->next, &s)) != MESS_OK) {
+		segment_name(l->next, "", name);
+		if (replace)
+			journal_fail(store_journal(l->store));
+		else
+			ERR_IGNORE(segment_remove(l->cur, name)); /* the next roll fails with it, aloud */
 		return err;
 	}
 	segment_unref(l->tail);
 	l->tail = s;
+	l->tail_off = 0;
 	l->rolled_ms = log_clock();
-	return put_head(l);
+	return MESS_OK;
+}
+
+/* The tail has no room for need bytes. */
+static enum mess_err
+roll(struct log *l, size_t need)
+{
+	bool replace = l->tail->first == l->next;
+	enum mess_err err;
+
+	if ((err = have_ready(l, need)) != MESS_OK ||
+	    (!replace && (err = log_add_segment(l, l->next)) != MESS_OK))
+		return err;
+	if ((err = adopt(l, replace)) != MESS_OK && !replace)
+		l->segments--;
+	return err;
 }
 
 /* --- append ------------------------------------------------------------- */
@@ -175,13 +205,17 @@ static enum mess_err
 prepare(struct log *l, size_t len)
 {
 	enum mess_err err;
+	uint64_t used;
 
 	/* Beside the record: a first line, an index place, the state, and their items. */
 	if ((err = store_room(l->store, len + l->part.most + 2048)) != MESS_OK)
 		return err;
 	if (store_is_sick(l->store))
 		return MESS_SICK;
-	if (l->tail->size - l->tail_off < len && (err = roll(l, len)) != MESS_OK)
+	used = l->tail_off != 0 ? l->tail_off : SEGMENT_HEAD_MAX;
+	if (l->tail->size - used < len && (err = roll(l, len)) != MESS_OK)
+		return err;
+	if (l->tail_off == 0 && (err = put_head(l)) != MESS_OK)
 		return err;
 	store_join(l->store, &l->part);
 	return MESS_OK;
@@ -232,6 +266,22 @@ log_append(struct log *l, const struct mess_peer *from, const struct mess_messag
 	return MESS_OK;
 }
 
+/* One that turned out small is stored like any other: readers expect it so. */
+static enum mess_err
+append_small(struct log *l, const struct mess_peer *from, struct body *b, uint64_t *seq)
+{
+	AUTO_FREE char *mem = malloc((size_t)body_len(b) + 1);
+	struct mess_message msg = { .body = mem, .body_len = (size_t)body_len(b) };
+	enum mess_err err;
+
+	if (mem == NULL)
+		return MESS_LIMIT;
+	if ((err = body_read(b, mem)) != MESS_OK)
+		return err;
+	msg.headers = body_headers(b, &msg.headers_len);
+	return log_append(l, from, &msg, seq);
+}
+
 enum mess_err
 log_append_body(struct log *l, const struct mess_peer *from, struct body *b, uint64_t *seq)
 {
@@ -241,9 +291,15 @@ log_append_body(struct log *l, const struct mess_peer *from, struct body *b, uin
 	struct record r;
 	enum mess_err err;
 
-	if ((err = prepare(l, RECORD_LINE_MAX + headers_len + 2)) != MESS_OK ||
-	    (err = body_name(b, l->cur, l->next)) != MESS_OK)
+	if (body_len(b) <= MESS_INLINE_MAX)
+		return append_small(l, from, b, seq);
+	if ((err = prepare(l, RECORD_LINE_MAX + headers_len + 2)) != MESS_OK)
 		return err;
+	if ((err = body_name(b, l->cur, l->next)) != MESS_OK) {
+		if (err == MESS_IO)
+			journal_fail(store_journal(l->store)); /* as for a segment's name */
+		return err;
+	}
 	l->bodies = true;
 	stamp(l);
 	r = envelope(l, from);
@@ -251,8 +307,10 @@ log_append_body(struct log *l, const struct mess_peer *from, struct body *b, uin
 	r.headers_len = (uint32_t)headers_len;
 	r.body_len = body_len(b);
 	n = record_write_line(&r, body_payload_sum(b), line);
-	if ((err = place_record(l, n + headers_len + 2, &p)) != MESS_OK)
+	if ((err = place_record(l, n + headers_len + 2, &p)) != MESS_OK) {
+		journal_fail(store_journal(l->store)); /* its body has the number already */
 		return err;
+	}
 	p = copy(p, line, n);
 	p = copy(p, headers, headers_len);
 	memcpy(p, "\n\n", 2);
@@ -303,7 +361,8 @@ log_rewind(struct log *l, const struct log_mark *mark)
 	if (l->segments > mark->segments)
 		unroll(l, mark->segments);
 	l->next = mark->next;
-	l->tail_off = mark->tail_off;
+	/* An empty tail may have been replaced since: its first line is put again. */
+	l->tail_off = l->next == l->tail->first ? 0 : mark->tail_off;
 	l->block = mark->block;
 	l->sec = mark->sec;
 	l->nsec = mark->nsec;

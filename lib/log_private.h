@@ -23,7 +23,7 @@ struct log {
 	uint64_t *firsts;		/* of the segments, ascending; the last is the tail */
 	size_t segments, segments_cap;
 	struct segment *tail;
-	uint64_t tail_off, durable_off;
+	uint64_t tail_off, durable_off;	/* tail_off 0: its first line is still to be put */
 	uint64_t block;			/* index block of the last record, + 1 */
 	struct segment *recent;		/* last one opened for reading */
 	struct store_part part;
@@ -33,6 +33,7 @@ struct log {
 	uint64_t ready_size;		/* 0: there is none */
 	uint64_t making_size;
 	enum mess_err ready_err;
+	uint64_t ready_failed_ms;
 	uint64_t rolled_ms;
 	bool bodies;			/* there may be some in cur/ */
 	bool free_wanted;		/* the commit being gathered frees files */

@@ -222,7 +222,8 @@ damage(struct log *l, struct log_cursor *c, bool envelope, size_t len, struct lo
 		return MESS_CORRUPT;
 	(void)snprintf(name, sizeof name, "%s.%llu", log_name(l)->topic,
 	    (unsigned long long)out->first); /* fits by its size */
-	store_quarantine(log_store(l), name, out->segment->file->fd, out->off, out->len);
+	if (store_quarantine(log_store(l), name, out->segment->file->fd, out->off, out->len))
+		log_count(l, LOG_DAMAGED, out->last - out->first + 1);
 	return MESS_OK;
 }
 

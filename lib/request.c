@@ -23,13 +23,11 @@ suggest(struct session *s, const char *name, char *out, size_t size)
 	for (t = topics_after(s->host->topics, ""); t != NULL; t = topics_after(s->host->topics, t->name)) {
 		if ((d = name_distance(name, t->name)) >= best)
 			continue;
-		if (topic_use(s->host->topics, t) != MESS_OK)
+		if (topic_look(s->host->topics, t) != MESS_OK ||
+		    !acl_may(&s->host->acl, &s->peer, ACL_SUBSCRIBE, t->conf.uid))
 			continue;
-		if (acl_may(&s->host->acl, &s->peer, ACL_SUBSCRIBE, t->conf.uid)) {
-			best = d;
-			(void)snprintf(out, size, " (did you mean \"%s\"?)", t->name); /* cut is harmless */
-		}
-		topic_release(s->host->topics, t);
+		best = d;
+		(void)snprintf(out, size, " (did you mean \"%s\"?)", t->name); /* cut is harmless */
 	}
 }
 
@@ -176,6 +174,8 @@ do_ack(struct session *s, const struct request *r)
 		session_error(s, MESS_USAGE, "ACK needs SUB of its topic before it");
 		return;
 	}
+	if (consumer_topic(s->consumer)->gone)
+		err = MESS_NOTOPIC;
 	while (err == MESS_OK && protocol_next_range(&ranges, &len, &lo, &hi))
 		err = consumer_ack(s->consumer, lo, hi);
 	if (err == MESS_USAGE)
@@ -250,6 +250,11 @@ do_hello(struct session *s)
 {
 	session_ok(s, "mess %d %s %llu", PROTOCOL_VERSION,
 	    s->host->acl.personal ? "personal" : "system", (unsigned long long)s->host->body_max);
+	/*
+	 * Before anything that was asked with it is done: a client that lost us
+	 * without this answer knows that it may ask another engine.
+	 */
+	output_flush(&s->output);
 }
 
 static void

@@ -41,11 +41,9 @@ each_topic(struct session *s, const struct request *r, struct listing *l,
 			l->more = true;
 			return;
 		}
-		if (topic_use(s->host->topics, t) != MESS_OK)
-			continue;
-		if (may_see(s, t) && add(s, t, &l->text) != MESS_OK)
-			l->more = true;
-		topic_release(s->host->topics, t);
+		if (topic_look(s->host->topics, t) == MESS_OK && may_see(s, t) &&
+		    add(s, t, &l->text) != MESS_OK)
+			return;
 	}
 }
 
@@ -118,7 +116,7 @@ depth(const struct log *l, struct subscriptions *set)
 }
 
 static enum mess_err
-add_stat(struct session *s, struct topic *t, struct buf *out)
+add_open_stat(struct session *s, struct topic *t, struct buf *out)
 {
 	struct log *l = t->log;
 	struct subscriptions *set;
@@ -145,6 +143,19 @@ add_stat(struct session *s, struct topic *t, struct buf *out)
 		    sub->consumers)) != MESS_OK)
 			return err;
 	return MESS_OK;
+}
+
+/* One that cannot be opened was said to be damaged, and is left out. */
+static enum mess_err
+add_stat(struct session *s, struct topic *t, struct buf *out)
+{
+	enum mess_err err;
+
+	if (topic_use(s->host->topics, t) != MESS_OK)
+		return MESS_OK;
+	err = add_open_stat(s, t, out);
+	topic_release(s->host->topics, t);
+	return err;
 }
 
 void

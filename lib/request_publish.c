@@ -167,7 +167,7 @@ static void
 body_synced(void *arg, enum mess_err err)
 {
 	struct session *s = arg;
-	uint64_t seq;
+	uint64_t seq = 0;
 
 	s->syncing = false;
 	if (err == MESS_OK && s->pub_topic->gone)
@@ -180,8 +180,7 @@ body_synced(void *arg, enum mess_err err)
 		publish_failed(s, err, NULL);
 	else
 		session_ok_durable(s, "%llu", (unsigned long long)seq);
-	/* Requests that came meanwhile. */
-	s->source.ready(s->source.arg, 0);
+	session_synced(s);
 }
 
 void

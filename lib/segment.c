@@ -72,7 +72,7 @@ segment_make(int cur, const char *name, uint64_t size)
 }
 
 enum mess_err
-segment_adopt(int cur, const char *name, uint64_t first)
+segment_adopt(int cur, const char *name, uint64_t first, bool replace)
 {
 	char to[SEGMENT_NAME_LEN + 8];
 	AUTO_FREE char *index = index_name(name);
@@ -85,8 +85,10 @@ segment_adopt(int cur, const char *name, uint64_t first)
 	if (renameat(cur, index, cur, to) == -1 && errno != ENOENT)
 		return err_from_errno();
 	segment_name(first, "", to);
-	if ((err = fs_move(cur, name, cur, to)) != MESS_OK)
+	if (!replace && (err = fs_move(cur, name, cur, to)) != MESS_OK)
 		return err;
+	if (replace && renameat(cur, name, cur, to) == -1)
+		return err_from_errno();
 	return fs_sync(cur);
 }
 

@@ -33,8 +33,12 @@ bool segment_parse_name(const char *name, uint64_t *first, const char **suffix);
 
 /* A file of size bytes of newlines called name, and name.idx when it has several blocks; both synced. */
 NODISCARD enum mess_err segment_make(int cur, const char *name, uint64_t size);
-/* Give a segment made ahead its name; the directory is synced when this returns. */
-NODISCARD enum mess_err segment_adopt(int cur, const char *name, uint64_t first);
+/*
+ * Give a segment made ahead its name; the directory is synced when this
+ * returns MESS_OK.  MESS_IO when only that failed.  With replace it takes
+ * the place of one that holds no record yet.
+ */
+NODISCARD enum mess_err segment_adopt(int cur, const char *name, uint64_t first, bool replace);
 /* Remove a segment and its index; what is not there is removed. */
 NODISCARD enum mess_err segment_remove(int cur, const char *name);
 

@@ -227,6 +227,7 @@ static void
 process(struct session *s, const char *data, size_t len)
 {
 	struct input_item item;
+	unsigned requests = 0;
 	enum mess_err err;
 
 	if ((err = input_begin(&s->input, data, len)) != MESS_OK) {
@@ -237,7 +238,7 @@ process(struct session *s, const char *data, size_t len)
 		input_next(&s->input, &item);
 		handle(s, &item);
 	} while (item.kind != INPUT_MORE && !s->closing && !s->syncing &&
-	    buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES);
+	    ++requests < LIMIT_TURN_REQUESTS && buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES);
 	s->stalled = item.kind != INPUT_MORE;
 	if ((err = input_end(&s->input)) != MESS_OK)
 		break_off(s, err, NULL);
@@ -255,8 +256,10 @@ session_may_resume(const struct session *s)
 void
 session_resume(struct session *s)
 {
-	if (session_may_resume(s))
-		process(s, NULL, 0);
+	if (!session_may_resume(s))
+		return;
+	process(s, NULL, 0);
+	session_touch(s); /* it may have to go on once more */
 }
 
 static void
@@ -278,11 +281,26 @@ receive(struct session *s)
 	process(s, s->host->read_mem, (size_t)n);
 }
 
+void
+session_synced(struct session *s)
+{
+	if (s->hung_up)
+		s->output.broken = true;
+	session_resume(s);
+	session_touch(s);
+}
+
 static void
 session_ready(void *arg, uint32_t events)
 {
 	struct session *s = arg;
 
+	if (s->syncing && (events & (EPOLLERR | EPOLLHUP)) != 0) {
+		/* Reported again and again until then; what it published is stored all the same. */
+		loop_remove(s->host->loop, &s->source);
+		s->hung_up = true;
+		return;
+	}
 	if (wants_input(s)) {
 		session_resume(s);
 		if ((events & (EPOLLIN | EPOLLHUP)) != 0 && wants_input(s))

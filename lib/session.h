@@ -59,6 +59,7 @@ struct session {
 	bool aborted;			/* a publish was refused: those after it are, until RESUME */
 	bool syncing;			/* its body: nothing is read until that is done */
 	bool eof;			/* the caller sends no more */
+	bool hung_up;			/* while syncing: the caller hears nothing either */
 	bool closing;			/* when all is sent */
 	bool stalled;			/* it stopped before its input ended */
 	bool is_touched;
@@ -76,6 +77,8 @@ void session_free(struct session *s);
 void session_committed(struct session *s, enum mess_err err);
 /* Send what can be sent; true when the session is over and to be freed. */
 bool session_flush(struct session *s);
+/* Its body is synced: go on with what came meanwhile. */
+void session_synced(struct session *s);
 /* Handle the requests that waited, if they may go on now; before the commit, as all requests. */
 void session_resume(struct session *s);
 bool session_may_resume(const struct session *s);

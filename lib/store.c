@@ -234,20 +234,21 @@ copy_bytes(int from, uint64_t off, uint64_t len, int to)
 	return err;
 }
 
-void
+bool
 store_quarantine(struct store *s, const char *name, int fd, uint64_t off, uint64_t len)
 {
 	AUTO_FREE char *path = NULL;
 	AUTO_FD int to = -1;
 
-	store_say(s, "%s: damaged; set aside in .quarantine", name);
 	if (asprintf(&path, ".quarantine/%s", name) == -1) {
 		path = NULL;
-		return;
+		return false;
 	}
-	/* EEXIST: another reader met the same damage before. */
-	if ((to = fs_open(s->dir, path, O_WRONLY | O_CREAT | O_EXCL, 0600)) == -1)
-		return;
-	if (copy_bytes(fd, off, len, to) != MESS_OK)
+	/* EEXIST: another reader met the same damage before, and said so. */
+	if ((to = fs_open(s->dir, path, O_WRONLY | O_CREAT | O_EXCL, 0600)) == -1 && errno == EEXIST)
+		return false;
+	store_say(s, "%s: damaged; set aside in .quarantine", name);
+	if (to == -1 || copy_bytes(fd, off, len, to) != MESS_OK)
 		store_say(s, "%s: could not be copied to .quarantine", name);
+	return true;
 }

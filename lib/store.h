@@ -62,8 +62,8 @@ bool store_is_sick(const struct store *s);
 /* Nothing waits for a commit or for the helper. */
 bool store_is_clean(const struct store *s);
 
-/* Keep a copy of damaged bytes in .quarantine/NAME, once; failing that, say so. */
-void store_quarantine(struct store *s, const char *name, int fd, uint64_t off, uint64_t len);
+/* Keep a copy of damaged bytes in .quarantine/NAME, once; true when it was not there before. */
+bool store_quarantine(struct store *s, const char *name, int fd, uint64_t off, uint64_t len);
 
 /* An id as 32 lower-case hex digits and a NUL; and back. */
 #define STORE_HEX_LEN (2 * JOURNAL_ID_LEN + 1)

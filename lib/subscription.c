@@ -236,6 +236,9 @@ subscription_make(struct topic *t, const char *name, uid_t owner, struct subscri
 		.owner = owner, .floor = log_first(t->log) };
 	s->next = s->place.floor;
 	if ((err = place_make(t->dir, name, &s->place)) != MESS_OK) {
+		/* A name whose sync failed may come back after a power cut, or not. */
+		if (err == MESS_IO)
+			journal_fail(store_journal(log_store(t->log)));
 		subscription_free(s);
 		return err;
 	}
@@ -329,9 +332,15 @@ subscription_ready(struct subscription *s, uint64_t max, struct range *out)
 uint64_t
 subscription_ready_count(const struct subscription *s)
 {
-	uint64_t end = log_durable(s->topic->log);
+	uint64_t end = log_durable(s->topic->log), next = s->next, n = ranges_total(&s->back);
+	const struct range *r;
 
-	return ranges_total(&s->back) + (end > s->next ? end - s->next : 0);
+	/* Settled numbers above next are those that a restart found. */
+	while ((r = ranges_from(&s->place.settled, next)) != NULL && r->lo < end) {
+		n += r->lo > next ? r->lo - next : 0;
+		next = r->hi + 1;
+	}
+	return n + (end > next ? end - next : 0);
 }
 
 uint64_t
@@ -376,17 +385,21 @@ free_settled(struct subscription *s)
 	return log_free_below(s->topic->log, least);
 }
 
+/* The floor only rises, and takes with it what was settled above it without a gap. */
 static enum mess_err
 settle(struct subscription *s, const struct range *run)
 {
 	struct place *p = &s->place;
 	enum mess_err err;
 
+	if (run->hi < p->floor)
+		return MESS_OK;
 	if (run->lo > p->floor)
 		return ranges_add(&p->settled, run->lo, run->hi);
 	p->floor = run->hi + 1;
-	if (p->settled.count > 0 && p->settled.r[0].lo == p->floor) {
-		p->floor = p->settled.r[0].hi + 1;
+	while (p->settled.count > 0 && p->settled.r[0].lo <= p->floor) {
+		if (p->settled.r[0].hi >= p->floor)
+			p->floor = p->settled.r[0].hi + 1;
 		if ((err = ranges_remove(&p->settled, 0, p->floor - 1)) != MESS_OK)
 			return err;
 	}
@@ -400,6 +413,9 @@ subscription_ack(struct subscription *s, struct ranges *leased, const struct ran
 
 	if (!ranges_contain(leased, run->lo, run->hi))
 		return MESS_USAGE;
+	/* The place is full: what comes first must be acknowledged first. */
+	if (run->lo > s->place.floor && s->place.settled.count >= PLACE_RANGES_MAX - 1)
+		return MESS_LIMIT;
 	if ((err = join(s)) != MESS_OK || (err = ranges_remove(leased, run->lo, run->hi)) != MESS_OK)
 		return err;
 	s->leased -= run->hi - run->lo + 1;
@@ -407,15 +423,51 @@ subscription_ack(struct subscription *s, struct ranges *leased, const struct ran
 	return settle(s, run);
 }
 
+static enum mess_err
+lose(struct subscription *s, const struct range *part, bool may_settle)
+{
+	if (!may_settle)
+		return MESS_OK;
+	s->place.damaged += part->hi - part->lo + 1;
+	return settle(s, part);
+}
+
+/* The part of run that begins with next, up to what is settled already. */
+static struct range
+next_part(const struct subscription *s, const struct range *run)
+{
+	const struct range *r = ranges_from(&s->place.settled, s->next);
+
+	return (struct range){ s->next, r != NULL && r->lo <= run->hi ? r->lo - 1 : run->hi };
+}
+
+/*
+ * Only what is free is lost here: a number of the run that a consumer holds
+ * was read before it was damaged, and is that consumer's to settle.  A sick
+ * spool settles nothing, but what lies behind is still handed out.
+ */
 enum mess_err
 subscription_damaged(struct subscription *s, const struct range *run)
 {
-	enum mess_err err;
+	enum mess_err err = join(s);
+	bool may_settle = err == MESS_OK;
+	const struct range *r;
+	struct range part;
 
-	if ((err = join(s)) != MESS_OK || (err = ranges_remove(&s->back, run->lo, run->hi)) != MESS_OK)
+	if (err != MESS_OK && err != MESS_SICK)
 		return err;
-	if (s->next <= run->hi)
-		s->next = run->hi + 1;
-	s->place.damaged += run->hi - run->lo + 1;
-	return settle(s, run);
+	while ((r = ranges_from(&s->back, run->lo)) != NULL && r->lo <= run->hi) {
+		part.lo = r->lo < run->lo ? run->lo : r->lo;
+		part.hi = r->hi > run->hi ? run->hi : r->hi;
+		if ((err = ranges_remove(&s->back, part.lo, part.hi)) != MESS_OK ||
+		    (err = lose(s, &part, may_settle)) != MESS_OK)
+			return err;
+	}
+	for (skip_settled(s); s->next >= run->lo && s->next <= run->hi; skip_settled(s)) {
+		part = next_part(s, run);
+		s->next = part.hi + 1;
+		if ((err = lose(s, &part, may_settle)) != MESS_OK)
+			return err;
+	}
+	return MESS_OK;
 }

@@ -55,7 +55,8 @@ NODISCARD enum mess_err subscription_lease(struct subscription *s, struct ranges
 
 /*
  * Settle what the consumer holds, in the commit being gathered.  MESS_USAGE
- * when it does not hold all of it: nothing is then changed.
+ * when it does not hold all of it, MESS_LIMIT when the place has no room for
+ * more that is out of order: nothing is then changed.
  */
 NODISCARD enum mess_err subscription_ack(struct subscription *s, struct ranges *leased,
     const struct range *run);

@@ -111,7 +111,9 @@ topic_open_target(void *arg, const struct journal_name *name, int *out)
 	char path[STORE_HEX_LEN + 8] = ".trash/";
 	enum mess_err err = open_topic_file(spool, name, out);
 
-	if (err == MESS_OK || err == MESS_IO || err == MESS_LIMIT)
+	if (err == MESS_SYSTEM && errno == ENOENT)
+		err = MESS_CORRUPT;
+	if (err != MESS_CORRUPT && err != MESS_NOSUB && err != MESS_BADNAME)
 		return err;
 	store_hex(name->id, path + 7);
 	return faccessat(spool, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? MESS_NOTOPIC : MESS_CORRUPT;
@@ -134,6 +136,34 @@ add(struct topics *t, const char *name, struct topic **out)
 	return MESS_OK;
 }
 
+static bool
+is_half_deleted(const struct topics *t, const char *name)
+{
+	char path[NAME_TOPIC_MAX + 16];
+
+	(void)snprintf(path, sizeof path, "%s/" TOPIC_FILE, name); /* fits by the name's limit */
+	if (faccessat(t->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+		return false;
+	(void)snprintf(path, sizeof path, ".tomb/%s", name); /* likewise */
+	return faccessat(t->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static enum mess_err move_to_trash(struct topics *t, const char *name, const char *incarnation);
+
+/* A crash came between the tombstone and the trash.  What goes there now stays until the next start. */
+static enum mess_err
+finish_delete(struct topics *t, const char *name)
+{
+	char path[NAME_TOPIC_MAX + 8];
+	struct conf_topic tomb;
+	enum mess_err err;
+
+	(void)snprintf(path, sizeof path, ".tomb/%s", name); /* fits by the name's limit */
+	if ((err = read_conf(t->dir, path, &tomb)) != MESS_OK)
+		return err;
+	return move_to_trash(t, name, tomb.incarnation);
+}
+
 static enum mess_err
 load(struct topics *t)
 {
@@ -145,10 +175,12 @@ load(struct topics *t)
 	if ((err = fs_list(t->dir, &names, &count)) != MESS_OK)
 		return err;
 	for (size_t i = 0; err == MESS_OK && i < count; i++) {
-		if (name_check_topic(names[i], NULL) == MESS_OK)
+		if (name_check_topic(names[i], NULL) != MESS_OK)
+			store_say(t->store, "%s: not a topic's name; left alone", names[i]);
+		else if (!is_half_deleted(t, names[i]))
 			err = add(t, names[i], &topic);
 		else
-			store_say(t->store, "%s: not a topic's name; left alone", names[i]);
+			err = finish_delete(t, names[i]);
 	}
 	fs_free_names(names, count);
 	return err;
@@ -289,6 +321,17 @@ open_log(struct topics *t, struct topic *topic)
 	return log_open(t->store, topic->dir, &name, &topic->log);
 }
 
+enum mess_err
+topic_look(struct topics *t, struct topic *topic)
+{
+	char path[NAME_TOPIC_MAX + 16];
+
+	if (topic->conf.incarnation[0] != '\0')
+		return MESS_OK;
+	(void)snprintf(path, sizeof path, "%s/" TOPIC_FILE, topic->name); /* fits by the name's limit */
+	return read_conf(t->dir, path, &topic->conf);
+}
+
 static void
 shut(struct topics *t, struct topic *topic)
 {
@@ -374,15 +417,16 @@ check_tombstone(struct topics *t, const char *name, uid_t owner, bool admin)
 {
 	char path[NAME_TOPIC_MAX + 8];
 	struct conf_topic tomb;
-	enum mess_err err;
+	struct stat st;
 
 	(void)snprintf(path, sizeof path, ".tomb/%s", name); /* fits by the name's limit */
-	if (faccessat(t->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT)
+	if (fstatat(t->dir, path, &st, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT)
+		return MESS_OK;
+	/* It was moved there when the topic was deleted: that changed it last. */
+	if (admin || time(NULL) - st.st_ctime > LIMIT_TOMBSTONE_SECONDS)
 		return MESS_OK;
 	/* One that cannot be read keeps the name for administrators. */
-	err = read_conf(t->dir, path, &tomb);
-	if (admin || (err == MESS_OK && (tomb.uid == owner ||
-	    (uint64_t)time(NULL) > tomb.created_sec + LIMIT_TOMBSTONE_SECONDS)))
+	if (read_conf(t->dir, path, &tomb) == MESS_OK && tomb.uid == owner)
 		return MESS_OK;
 	return MESS_DENIED;
 }
@@ -438,6 +482,9 @@ topic_create(struct topics *t, const char *name, uid_t owner, const char *login,
 	(void)strlcpy(conf.login, login, sizeof conf.login); /* checked by the caller */
 	(void)snprintf(making, sizeof making, MAKING "%s", conf.incarnation); /* fits by its size */
 	if ((err = make_dir(t, making, name, &conf)) != MESS_OK) {
+		/* A name whose sync failed may come back after a power cut, or not. */
+		if (err == MESS_IO)
+			journal_fail(store_journal(t->store));
 		ERR_IGNORE(fs_remove_tree(t->dir, making)); /* the next start tries again */
 		return err;
 	}
@@ -447,28 +494,34 @@ topic_create(struct topics *t, const char *name, uid_t owner, const char *login,
 
 /* --- delete ------------------------------------------------------------- */
 
+/*
+ * The topic's file becomes its tombstone: a rename needs no space, so a
+ * full disk can be emptied.  From now on the topic is as good as deleted:
+ * a start that finds it without its file finishes that.
+ */
 static enum mess_err
-write_tombstone(struct topics *t, const struct topic *topic)
+bury(struct topics *t, struct topic *topic)
 {
-	struct conf_topic tomb = topic->conf;
-	AUTO_FD int dir = -1;
+	AUTO_FD int tombs = -1;
 	enum mess_err err;
 
-	tomb.created_sec = (uint64_t)time(NULL);
-	tomb.created_nsec = 0;
-	if ((err = fs_open_dir(t->dir, ".tomb", &dir)) != MESS_OK)
+	if ((err = fs_open_dir(t->dir, ".tomb", &tombs)) != MESS_OK)
 		return err;
-	return write_conf(dir, topic->name, &tomb);
+	if (renameat(topic->dir, TOPIC_FILE, tombs, topic->name) == -1)
+		return err_from_errno();
+	if ((err = fs_sync(tombs)) != MESS_OK)
+		return err;
+	return fs_sync(topic->dir);
 }
 
 static enum mess_err
-move_to_trash(struct topics *t, struct topic *topic)
+move_to_trash(struct topics *t, const char *name, const char *incarnation)
 {
 	AUTO_FD int dir = -1;
 	enum mess_err err;
 
 	if ((err = fs_open_dir(t->dir, ".trash", &dir)) != MESS_OK ||
-	    (err = fs_move(t->dir, topic->name, dir, topic->conf.incarnation)) != MESS_OK ||
+	    (err = fs_move(t->dir, name, dir, incarnation)) != MESS_OK ||
 	    (err = fs_sync(t->dir)) != MESS_OK)
 		return err;
 	return fs_sync(dir);
@@ -489,8 +542,10 @@ topic_delete(struct topics *t, struct topic *topic)
 	if ((err = store_commit(t->store)) != MESS_OK ||
 	    (err = trash_new(t, path, &trash)) != MESS_OK)
 		return err;
-	if ((err = write_tombstone(t, topic)) != MESS_OK ||
-	    (err = move_to_trash(t, topic)) != MESS_OK) {
+	if ((err = bury(t, topic)) != MESS_OK ||
+	    (err = move_to_trash(t, topic->name, topic->conf.incarnation)) != MESS_OK) {
+		/* Half deleted, or not known to be: nothing may be promised in it. */
+		journal_fail(store_journal(t->store));
 		free(trash);
 		return err;
 	}

@@ -52,6 +52,8 @@ struct topic *topics_find(struct topics *t, const char *name);
 struct topic *topics_after(struct topics *t, const char *after);
 unsigned topics_count(const struct topics *t);
 
+/* Have conf, without opening: enough to tell who may see it. */
+NODISCARD enum mess_err topic_look(struct topics *t, struct topic *topic);
 /* Open, and hold until topic_release; MESS_CORRUPT when its files are damaged. */
 NODISCARD enum mess_err topic_use(struct topics *t, struct topic *topic);
 void topic_release(struct topics *t, struct topic *topic);

@@ -3,6 +3,7 @@
 #
 # mess-deliverd(8): the engine of a spool.
 
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; run sets $stderr
 load helper
 
 teardown() {

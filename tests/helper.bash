@@ -207,7 +207,9 @@ stat_of() {
 # Words for people are one line that begins with the program's name.
 # assert_one_error PROGRAM: about $stderr of run --separate-stderr.
 assert_one_error() {
+	# shellcheck disable=SC2154 # run sets it
 	assert_equal "$output" ""
+	# shellcheck disable=SC2154 # run sets it
 	assert_equal "$(wc -l <<<"$stderr")" 1
 	[[ $stderr == "$1: "* ]] || fail "this does not begin with \"$1: \": $stderr"
 }
@@ -228,8 +230,8 @@ talk() {
 system_start() {
 	local dir=$BATS_TEST_TMPDIR/system
 
-	mkdir -p -m 0755 "$dir"
-	mkdir -p -m 0700 "$dir/spool"
+	install -d -m 0755 "$dir"
+	install -d -m 0700 "$dir/spool"
 	printf 'spool %s\nsocket %s\nuser %s\n' "$dir/spool" "$dir/sock" "$(id -un)" >"$dir/mess.conf"
 	unset MESS_SPOOL
 	export MESS_SOCKET=$dir/sock

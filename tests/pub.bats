@@ -3,6 +3,7 @@
 #
 # mess-pub(1): standard input becomes messages.
 
+# shellcheck disable=SC1003,SC2001,SC2012,SC2030,SC2031,SC2154 # each test is a subshell; run sets $stderr
 load helper
 
 # All that waits, each message ended by a NUL, as text with | for NUL.
@@ -412,11 +413,11 @@ random_messages() {
 	printf 'one\ntwo\n' | mess-pub -l a
 	mess-sub -e --records a >records
 
-	head -c -3 records >cut
-	run -65 --separate-stderr mess-pub --records b <cut
+	head -c -3 records >short
+	run -65 --separate-stderr mess-pub --records b <short
 	[[ $stderr == *"1 message is durable, stopped at record 2"* ]]
-	(cat records; echo hello) >more
-	run -65 --separate-stderr mess-pub --records b <more
+	(cat records; echo hello) >longer
+	run -65 --separate-stderr mess-pub --records b <longer
 	[[ $stderr == *"2 messages are durable, stopped at record 3"* ]]
 	run -65 --separate-stderr mess-pub --records b </bin/sh
 	[[ $stderr == *"0 messages are durable, stopped at record 1"* ]]
@@ -505,6 +506,23 @@ random_messages() {
 
 	mess-sub -n 1 orders | cmp - in
 	mess-sub -e -l orders | cmp - in
+}
+
+@test "pub: a topic's first message may be of any size, and those behind it survive, too" {
+	local n
+
+	deliverd_start
+	for n in 0 60000 65300 65536 100000 262143 262144 262145; do
+		head -c "$n" /dev/zero | tr '\0' x >body
+		mess-pub "t$n" <body
+		mess-pub -m behind "t$n"
+	done
+	deliverd_kill
+	deliverd_start
+	for n in 0 60000 65300 65536 100000 262143 262144 262145; do
+		assert_equal "$(mess-sub -n 1 "t$n" | wc -c)" "$n"
+		assert_equal "$(mess-sub -e "t$n")" behind
+	done
 }
 
 # --- without an engine --------------------------------------------------------
@@ -605,7 +623,8 @@ random_messages() {
 	mess-pub --spool "$other" -m there t
 	MESS_SOCKET=$BATS_TEST_TMPDIR/nowhere run -69 mess-pub -m x t
 	MESS_SOCKET=$BATS_TEST_TMPDIR/nowhere mess-pub --spool "$MESS_SPOOL" -m here t
-	MESS_SPOOL=$BATS_TEST_TMPDIR/third mess-pub --socket "$MESS_SPOOL/.sock" -m here t
+	socket=$MESS_SPOOL/.sock
+	MESS_SPOOL=$BATS_TEST_TMPDIR/third mess-pub --socket "$socket" -m here t
 
 	assert_equal "$(mess-sub -e -l --spool "$other" t)" there
 	assert_equal "$(waiting t)" "here|here|"

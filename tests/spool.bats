@@ -3,6 +3,7 @@
 #
 # mess-spool(5): the files of a spool, and publishing with mv.
 
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; run sets $stderr
 load helper
 
 # Is nothing left in new/ of a topic?
@@ -269,11 +270,10 @@ taken_in() {
 
 # --- once -----------------------------------------------------------------------
 
-# An engine that is killed when it enters the Nth of these calls; the exit
-# status says whether it came to that.
+# engine_until CALL N: an engine that is killed when it enters its Nth CALL.
+# 0 when it took all in before it came to that, else 137.
 engine_until() {
-	ASAN_OPTIONS=detect_leaks=0 strace -D -f -o /dev/null -e trace=renameat2,renameat,rename,unlinkat,unlink,fdatasync,fsync,pwrite64,pwritev,pwritev2 \
-		-e inject=renameat2,renameat,rename,unlinkat,unlink,fdatasync,fsync,pwrite64,pwritev,pwritev2:signal=SIGKILL:when="$1" \
+	ASAN_OPTIONS=detect_leaks=0 strace -D -f -o /dev/null -e trace="$1" -e inject="$1":signal=SIGKILL:when="$2" \
 		mess-deliverd --spool "$MESS_SPOOL" </dev/null >/dev/null 2>&1 3>&- &
 	local pid=$! status=0
 
@@ -290,8 +290,17 @@ intake_over() {
 	process_ended "$1" || { taken_in t && [ -z "$(compgen -G "$MESS_SPOOL/t/cur/*.take*")" ] && deliverd_answers; }
 }
 
+# offer N: three files in new/: a small body, records, a large body.
+offer() {
+	local tmp=$MESS_SPOOL/t/tmp/x new=$MESS_SPOOL/t/new/$1
+
+	printf 's%s' "$1" >"$tmp" && mv "$tmp" "$new-a"
+	cp records "$tmp" && mv "$tmp" "$new-b.rec"
+	(printf '%s' "$1"; cat large) >"$tmp" && mv "$tmp" "$new-c"
+}
+
 @test "spool: a file is taken in exactly once, wherever kill -9 falls" {
-	local n=0 status=137 want=0
+	local n=0 k status call
 
 	command -v strace >/dev/null || skip "no strace"
 	deliverd_start
@@ -301,31 +310,23 @@ intake_over() {
 	deliverd_stop
 	(head -c 300000 /dev/zero | tr '\0' L) >large
 
-	: >want
-	while [ "$status" -ne 0 ]; do
-		n=$((n + 1))
-		[ "$n" -lt 200 ] || fail "200 kills and no end"
-		for kind in small records large; do
-			case $kind in
-			small) printf 's%s' "$n" >"$MESS_SPOOL/t/tmp/x" ;;
-			records) cp records "$MESS_SPOOL/t/tmp/x" ;;
-			large) (printf '%s' "$n"; cat large) >"$MESS_SPOOL/t/tmp/x" ;;
-			esac
-			name=$n-$kind
-			[ "$kind" != records ] || name=$name.rec
-			mv "$MESS_SPOOL/t/tmp/x" "$MESS_SPOOL/t/new/$name"
+	for call in renameat2 unlinkat fdatasync fsync pwrite64 pwritev openat; do
+		for ((k = 1, status = 137; status == 137; k++)); do
+			[ "$k" -lt 60 ] || fail "$call: 60 kills and no end"
+			n=$((n + 1))
+			offer "$n"
+			status=0
+			engine_until "$call" "$k" || status=$?
+			# Whatever is left, in new/ or as a take, comes in now.
+			deliverd_start
+			mess-sub -e -l t >>out
+			assert_equal "$(compgen -G "$MESS_SPOOL/t/cur/*.take*")" ""
+			deliverd_stop
 		done
-		status=0
-		engine_until "$n" || status=$?
-		# Whatever is left, in new/ or as a take, comes in now.
-		[ "$status" -eq 0 ] || [ "$status" -eq 137 ]
-		deliverd_start
-		mess-sub -e -l t >>out
-		assert_equal "$(compgen -G "$MESS_SPOOL/t/cur/*.take*")" ""
-		deliverd_stop
+		assert_equal "$status" 0
 	done
 
-	echo "ended after $n kills"
+	echo "$n engines"
 	assert [ "$n" -gt 10 ]
 	awk '/L/ { sub(/L+/, "L:" (length($0) - 300000)) } { print }' out | sort >got
 	for ((i = 1; i <= n; i++)); do

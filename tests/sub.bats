@@ -3,6 +3,7 @@
 #
 # mess-sub(1): take messages from a topic and print them.
 
+# shellcheck disable=SC2030,SC2031,SC2094,SC2154 # each test is a subshell; run sets $stderr
 load helper
 
 # follow OPTION...: a mess-sub in the background; its pid is $FOLLOWER, its

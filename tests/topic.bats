@@ -3,6 +3,7 @@
 #
 # mess-topic(1): make, remove and look at topics.
 
+# shellcheck disable=SC2030,SC2031,SC2094,SC2154 # each test is a subshell; run sets $stderr
 load helper
 
 incarnation() {

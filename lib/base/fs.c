@@ -116,6 +116,9 @@ make_synced(const char *path)
 
 	if (mkdir(path, 0700) == -1)
 		return errno == EEXIST ? MESS_OK : err_from_errno();
+	/* Whatever the umask took away: it is for us to use. */
+	if (chmod(path, 0700) == -1)
+		return err_from_errno();
 	if (asprintf(&parent, "%s/..", path) == -1) {
 		parent = NULL;
 		return MESS_LIMIT;

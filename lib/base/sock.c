@@ -45,34 +45,6 @@ address(int dir, const char *name, struct sockaddr_un *out)
 }
 
 enum mess_err
-sock_listen(int dir, const char *name, mode_t mode, int *out)
-{
-	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un sun;
-	enum mess_err err;
-	mode_t old;
-	int no = 0, rc;
-
-	if (fd == -1)
-		return err_from_errno();
-	if ((err = address(dir, name, &sun)) != MESS_OK)
-		return err;
-	/* Older kernels lack it; there descriptors sent are closed by plain reads. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof no);
-	/* Whoever calls this holds the spool's lock: what is left is a dead engine's. */
-	if (unlinkat(dir, name, 0) == -1 && errno != ENOENT)
-		return err_from_errno();
-	/* The mode comes with the name: chmod afterwards would leave an instant between. */
-	old = umask(0777 & ~mode);
-	rc = bind(fd, (struct sockaddr *)&sun, sizeof sun);
-	(void)umask(old);
-	if (rc == -1 || listen(fd, BACKLOG) == -1)
-		return err_from_errno();
-	*out = TAKE(fd, -1);
-	return MESS_OK;
-}
-
-enum mess_err
 sock_connect(int dir, const char *name, int *out)
 {
 	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -90,6 +62,54 @@ sock_connect(int dir, const char *name, int *out)
 			return MESS_NODAEMON;
 		return err_from_errno();
 	}
+	*out = TAKE(fd, -1);
+	return MESS_OK;
+}
+
+/* Only a socket nobody listens on any more may lose its name. */
+static enum mess_err
+remove_dead(int dir, const char *name)
+{
+	enum mess_err err;
+	struct stat st;
+	int fd;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT ? MESS_OK : err_from_errno();
+	if (!S_ISSOCK(st.st_mode))
+		return MESS_EXISTS;
+	if ((err = sock_connect(dir, name, &fd)) == MESS_OK) {
+		fd_close(&fd);
+		return MESS_BUSY;
+	}
+	if (err != MESS_NODAEMON)
+		return err;
+	return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? MESS_OK : err_from_errno();
+}
+
+enum mess_err
+sock_listen(int dir, const char *name, mode_t mode, int *out)
+{
+	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un sun;
+	enum mess_err err;
+	mode_t old;
+	int no = 0, rc;
+
+	if (fd == -1)
+		return err_from_errno();
+	if ((err = address(dir, name, &sun)) != MESS_OK)
+		return err;
+	/* Older kernels lack it; there descriptors sent are closed by plain reads. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof no);
+	if ((err = remove_dead(dir, name)) != MESS_OK)
+		return err;
+	/* The mode comes with the name: chmod afterwards would leave an instant between. */
+	old = umask(0777 & ~mode);
+	rc = bind(fd, (struct sockaddr *)&sun, sizeof sun);
+	(void)umask(old);
+	if (rc == -1 || listen(fd, BACKLOG) == -1)
+		return err_from_errno();
 	*out = TAKE(fd, -1);
 	return MESS_OK;
 }

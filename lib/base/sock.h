@@ -22,7 +22,9 @@ NODISCARD enum mess_err sock_peer(int fd, struct mess_peer *out);
 /*
  * A socket named name in the held directory dir, whatever the length of
  * the path (through /proc/self/fd where sockaddr_un is too short).
- * sock_listen refuses descriptors sent to it where the kernel can.
+ * sock_listen takes the name of a socket that nobody listens on any more
+ * (MESS_BUSY when somebody does, MESS_EXISTS when it is something else),
+ * and refuses descriptors sent to it where the kernel can.
  */
 NODISCARD enum mess_err sock_listen(int dir, const char *name, mode_t mode, int *out);
 /* errno tells MESS_NODAEMON (nobody there) from the rest; blocking socket. */

@@ -27,7 +27,7 @@ is(const char *have, const char *want)
 
 TEST("conf: nothing said is the defaults")
 {
-	static const char *const texts[] = { "", "\n", "# only a comment", "\n \t\n#x\n  # y\n", "\r\n" };
+	static const char *const texts[] = { "", "\n", "# only a comment", "\n \t\n#x\n  # y\n" };
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		struct conf c;
@@ -42,7 +42,7 @@ TEST("conf: every directive, with blanks and comments around it")
 {
 	struct conf c;
 
-	CHECK(read_conf("# mess.conf\n\n  spool   /var/spool/mess # here\nsocket\t/run/mess/mess.sock\t\r\n"
+	CHECK(read_conf("# mess.conf\n\n  spool   /var/spool/mess # here\nsocket\t/run/mess/mess.sock\t\n"
 	    "user mess\nsandbox no", &c) == MESS_OK);
 
 	CHECK(is(c.spool, "/var/spool/mess") && is(c.socket, "/run/mess/mess.sock"));

@@ -42,7 +42,8 @@ find(void *arg, const struct journal_name *name, int *fd)
 	if (b->answer[name->first - 1] != MESS_OK)
 		return b->answer[name->first - 1];
 	file_name(path, name->first);
-	return fs_open_file(b->spool.dir, path, O_RDWR, fd);
+	/* As topic.c does: what is missing is damage. */
+	return fs_open_file(b->spool.dir, path, O_RDWR, fd) == MESS_OK ? MESS_OK : MESS_CORRUPT;
 }
 
 static void

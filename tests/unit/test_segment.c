@@ -16,7 +16,7 @@ make(const struct spool *s, uint64_t first, uint64_t size)
 	struct segment *seg = NULL;
 
 	CHECK(segment_make(s->dir, ".ready", size) == MESS_OK);
-	CHECK(segment_adopt(s->dir, ".ready", first) == MESS_OK);
+	CHECK(segment_adopt(s->dir, ".ready", first, false) == MESS_OK);
 	if (!CHECK(segment_open(s->dir, &topic, first, &seg) == MESS_OK))
 		abort();
 	CHECK(fd_pwrite_all(seg->file->fd, head, segment_write_head(seg, head), 0) == 0);
@@ -95,7 +95,7 @@ TEST("segment: one that has the name is not replaced")
 	CHECK(segment_make(s.dir, ".ready", SEGMENT_MIN) == MESS_OK);
 
 	CHECK(segment_make(s.dir, ".ready", SEGMENT_MIN) == MESS_EXISTS);
-	CHECK(segment_adopt(s.dir, ".ready", 1) == MESS_EXISTS);
+	CHECK(segment_adopt(s.dir, ".ready", 1, false) == MESS_EXISTS);
 	spool_end(&s);
 }
 
