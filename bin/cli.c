@@ -18,8 +18,12 @@
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
 
 #include "base/fd.h"
+
+#define VALUE_MAX 60	/* bytes that a message shows of a value */
 
 void
 cli_init(char *argv[])
@@ -28,16 +32,73 @@ cli_init(char *argv[])
 	if (argv[0] == NULL)
 		exit(EX_USAGE);
 	setprogname(argv[0]);
-	/* getopt's words begin like ours. */
+	/* Where getopt has words of its own they begin like ours. */
 	argv[0] = (char *)(uintptr_t)getprogname();
 }
 
 /* ---- words ---- */
 
+/* One character: its bytes, or 0 when it is not whole or none of the locale's. */
+static size_t
+printable(const char *data, size_t len)
+{
+	mbstate_t state = { 0 };
+	wchar_t wide;
+	size_t n = mbrtowc(&wide, data, len, &state);
+
+	return n != 0 && n <= len && iswprint((wint_t)wide) ? n : 0;
+}
+
+/* strvisx passes bytes that are no character of the locale as they are; a terminal acts on some. */
+static size_t
+escape(char *out, const char *data, size_t len, int how)
+{
+	char *to = out;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		if ((n = printable(data + i, len - i)) > 0) {
+			to = mempcpy(to, data + i, n);
+			continue;
+		}
+		to = vis(to, (unsigned char)data[i], how | VIS_CSTYLE | VIS_NOSLASH | VIS_NOLOCALE,
+		    i + 1 < len ? (unsigned char)data[i + 1] : 0);
+		n = 1;
+	}
+	*to = '\0';
+	return (size_t)(to - out);
+}
+
 size_t
 cli_escape(char *out, const char *data, size_t len)
 {
-	return (size_t)strvisx(out, data, len, VIS_CSTYLE | VIS_NOSLASH);
+	return escape(out, data, len, 0);
+}
+
+size_t
+cli_unfinished(const char *data, size_t len)
+{
+	for (size_t n = 1; n < MB_CUR_MAX && n <= len; n++) {
+		mbstate_t state = { 0 };
+
+		if (mbrtowc(NULL, data + len - n, n, &state) == (size_t)-2)
+			return n;
+	}
+	return 0;
+}
+
+const char *
+cli_cut(const char *value)
+{
+	static char shown[3][VALUE_MAX + sizeof "..."];
+	static unsigned next;
+	char *out = shown[next++ % 3];
+	size_t n = VALUE_MAX;
+
+	if (strlen(value) <= n)
+		return value;
+	n -= cli_unfinished(value, n);
+	(void)snprintf(out, sizeof shown[0], "%.*s...", (int)n, value); /* it fits */
+	return out;
 }
 
 /* The one place that writes to stderr: one line, one write. */
@@ -48,7 +109,7 @@ say(const char *text)
 	AUTO_FREE char *safe = malloc(4 * len + 1);
 
 	if (safe != NULL)
-		(void)strvisx(safe, text, len, VIS_CSTYLE | VIS_NL | VIS_TAB | VIS_NOSLASH);
+		(void)escape(safe, text, len, VIS_NL | VIS_TAB);
 	/* Nobody can be told that stderr does not work. */
 	(void)fprintf(stderr, "%s: %s\n", getprogname(), safe != NULL ? safe : "out of memory");
 }
@@ -141,9 +202,9 @@ cli_usage(const struct cli_text *text, const char *fmt, ...)
 	va_start(ap, fmt);
 	what = format(fmt, ap);
 	va_end(ap);
+	(void)text; /* too much to show for every mistake: --help prints it */
 	if (what != NULL && what[0] != '\0')
-		say(what);
-	(void)fprintf(stderr, "usage: %s\n", text->synopsis); /* as in say */
+		cli_warn("%s (%s --help says more)", what, getprogname());
 	exit(EX_USAGE);
 }
 
@@ -157,19 +218,50 @@ cli_flush_stdout(void)
 
 /* ---- the command line ---- */
 
+int
+cli_getopt(int argc, char *argv[], const char *letters, const struct option *longs,
+    const struct cli_text *text)
+{
+	const char *word;
+	int c;
+
+	opterr = 0;
+	if ((c = getopt_long(argc, argv, letters, longs, NULL)) != '?')
+		return c;
+	word = argv[optind - 1];
+	if (optopt == 0)
+		cli_usage(text, "%s: no such option", cli_cut(word));
+	if (optopt >= CLI_OPTION_SPOOL && strchr(word, '=') != NULL)
+		cli_usage(text, "%s: this option takes no value", cli_cut(word));
+	if (optopt >= CLI_OPTION_SPOOL)
+		cli_usage(text, "%s: its value is missing", cli_cut(word));
+	if (optopt == ':' || strchr(letters, optopt) == NULL)
+		cli_usage(text, "-%c: no such option", optopt);
+	cli_usage(text, "-%c: its value is missing", optopt);
+}
+
+/* One says where; the same one again says it better. */
+static void
+where(struct cli_where *w, const char **place, const char *arg, const struct cli_text *text)
+{
+	if (arg[0] == '\0')
+		cli_usage(text, "--%s: an empty path", place == &w->spool ? "spool" : "socket");
+	*place = arg;
+}
+
 void
 cli_option(struct cli_where *w, int option, const char *arg, const struct cli_text *text)
 {
 	switch (option) {
 	case CLI_OPTION_SPOOL:
-		w->spool = arg;
-		return;
+		where(w, &w->spool, arg, text);
+		break;
 	case CLI_OPTION_SOCKET:
-		w->socket = arg;
-		return;
+		where(w, &w->socket, arg, text);
+		break;
 	case CLI_OPTION_USER:
 		w->user = true;
-		return;
+		break;
 	case CLI_OPTION_HELP:
 		(void)printf("usage: %s\n\n%s", text->synopsis, text->help); /* judged below */
 		exit(cli_flush_stdout());
@@ -180,6 +272,8 @@ cli_option(struct cli_where *w, int option, const char *arg, const struct cli_te
 		/* getopt has said which. */
 		cli_usage(text, "%s", "");
 	}
+	if ((w->spool != NULL) + (w->socket != NULL) + w->user > 1)
+		cli_usage(text, "only one of --spool, --socket and --user");
 }
 
 bool
@@ -242,7 +336,7 @@ joined(const char *a, const char *b)
 	return asprintf(&path, "%s%s", a, b) == -1 ? NULL : path;
 }
 
-/* $XDG_STATE_HOME counts only when absolute, as its specification wants. */
+/* What is not absolute would be another spool in every directory: it does not count. */
 char *
 cli_personal_spool(void)
 {
@@ -252,9 +346,9 @@ cli_personal_spool(void)
 
 	if (state != NULL && state[0] == '/')
 		return joined(state, "/mess");
-	if (home == NULL && (pw = getpwuid(getuid())) != NULL)
+	if ((home == NULL || home[0] != '/') && (pw = getpwuid(getuid())) != NULL)
 		home = pw->pw_dir;
-	return home != NULL ? joined(home, "/.local/state/mess") : NULL;
+	return home != NULL && home[0] == '/' ? joined(home, "/.local/state/mess") : NULL;
 }
 
 /* The engine beside this program, as in a build tree, else the installed one. */

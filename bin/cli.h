@@ -6,6 +6,7 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +49,7 @@ struct cli_where {
 	bool user;
 };
 
-/* What --help prints: the synopsis is one line, and all that a usage error shows. */
+/* What --help prints; the synopsis is one line. */
 struct cli_text {
 	const char *synopsis;
 	const char *help;
@@ -57,13 +58,17 @@ struct cli_text {
 /* First thing in main: names the program, keeps the locale's characters. */
 void cli_init(char *argv[]);
 
+/* getopt_long, but what is wrong with an option is said in our words: exits with EX_USAGE. */
+int cli_getopt(int argc, char *argv[], const char *letters, const struct option *longs,
+    const struct cli_text *text);
+
 /*
  * An option that all tools have; exits for --help and --version, and with
- * EX_USAGE for one that nobody has.
+ * EX_USAGE for one that nobody has, or that does not go with another.
  */
 void cli_option(struct cli_where *w, int option, const char *arg, const struct cli_text *text);
 
-/* One line about what is wrong, empty for none, and the synopsis; exits with EX_USAGE. */
+/* One line about what is wrong (nothing when that is empty: it was said); exits with EX_USAGE. */
 _Noreturn void cli_usage(const struct cli_text *text, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -87,13 +92,22 @@ void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool cli_duration(const char *text, uint64_t *out_ms);
 bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
+/*
+ * What of a caller's value a message shows: a long one is cut.  Borrowed
+ * from value, or until the third next call.
+ */
+const char *cli_cut(const char *value);
+
 /* What stdio holds for stdout is written, or that is reported: 0 or the exit status. */
 int cli_flush_stdout(void);
 
 /*
- * Write len bytes so that a terminal shows and does not obey them: room for
- * 4 * len + 1 bytes in out.  Returns the length.
+ * Write len bytes so that a terminal shows and does not obey them: what is
+ * no printable character of the locale becomes visible, newlines and tabs
+ * stay.  Room for 4 * len + 1 bytes in out.  Returns the length.
  */
 size_t cli_escape(char *out, const char *data, size_t len);
+/* How many bytes at the end are the beginning of a character. */
+size_t cli_unfinished(const char *data, size_t len);
 
 #endif

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +16,6 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "cli.h"
-#include "names.h"
 #include "record.h"
 
 #define PIECE ((size_t)256 * 1024)	/* one read */
@@ -157,7 +155,7 @@ read_more(struct pub *p)
 	while ((n = read(p->fd, buf_end(&p->in), PIECE)) == -1 && errno == EINTR)
 		;
 	if (n == -1)
-		return bad_input(p, errno == EISDIR ? MESS_USAGE : MESS_IO, "%s: %s",
+		return bad_input(p, MESS_IO, "%s: %s",
 		    p->o->file != NULL ? p->o->file : "standard input", strerror(errno));
 	p->eof = n == 0;
 	buf_grew(&p->in, (size_t)n);
@@ -386,7 +384,8 @@ record_headers(struct pub *p, const char *headers, size_t len, struct buf *out)
 	if (len > 0)
 		out->tail = out->head + record_headers_strip(buf_data(out), len);
 	if (buf_len(h) > 0 && (err = buf_append(out, buf_data(h), buf_len(h))) != MESS_OK)
-		return bad_input(p, err, "more than %d bytes of headers", RECORD_HEADERS_MAX);
+		return bad_input(p, err, "headers are at most %d bytes; these are %zu",
+		    RECORD_HEADERS_MAX, buf_len(out) + buf_len(h));
 	return MESS_OK;
 }
 
@@ -539,8 +538,10 @@ report(struct pub *p, enum mess_err err)
 	if (o->form == FORM_WHOLE)
 		cli_warn("%s: %s", o->topic, buf_data(&p->why));
 	else
-		cli_warn("%s: %llu message%s durable, stopped at %s %llu: %s", o->topic, n,
-		    n == 1 ? " is" : "s are", o->unit, n + 1, buf_len(&p->why) > 0 ? buf_data(&p->why) :
+		cli_warn("%s: %llu message%s durable, stopped at %s %llu%s: %s", o->topic, n,
+		    n == 1 ? " is" : "s are", o->unit, n + 1,
+		    mess_in_doubt(p->m) ? ", those from there on may be stored" : "",
+		    buf_len(&p->why) > 0 ? buf_data(&p->why) :
 		    mess_detail(p->m)[0] != '\0' ? mess_detail(p->m) : mess_strerror(err));
 	return mess_exit_status(err);
 }
@@ -562,20 +563,32 @@ publish_input(struct pub *p)
 }
 
 static int
+start(struct pub *p)
+{
+	const struct options *o = p->o;
+	enum mess_err err;
+
+	/* Also where there is nothing to publish a name must be one. */
+	if ((err = mess_topic_check(p->m, o->topic)) != MESS_OK)
+		return cli_fail_mess(p->m, err, "%s", cli_cut(o->topic));
+	if (o->file != NULL && (p->fd = open(o->file, O_RDONLY | O_CLOEXEC)) == -1)
+		return cli_fail_errno(EX_NOINPUT, "%s", o->file);
+	if (o->verbose > 0)
+		mess_on_durable(p->m, print_stored, (void *)(uintptr_t)o);
+	return EX_OK;
+}
+
+static int
 run(const struct options *o)
 {
 	struct pub p = { .o = o, .fd = STDIN_FILENO };
-	int status = EX_OK, flushed;
 	enum mess_err err;
+	int status, flushed;
 
 	p.in.max = RECORD_MAX + 2 * PIECE;
 	p.why.max = 4096;
-	if (o->file != NULL && (p.fd = open(o->file, O_RDONLY | O_CLOEXEC)) == -1)
-		return cli_fail_errno(EX_NOINPUT, "%s", o->file);
 	p.m = cli_open(&o->where);
-	if (o->verbose > 0)
-		mess_on_durable(p.m, print_stored, (void *)(uintptr_t)o);
-	if ((err = publish_input(&p)) != MESS_OK)
+	if ((status = start(&p)) == EX_OK && (err = publish_input(&p)) != MESS_OK)
 		status = report(&p, err);
 	mess_close(p.m);
 	buf_free(&p.in);
@@ -626,7 +639,7 @@ read_delim(struct options *o, const char *s)
 		if (o->delim_len == sizeof o->delim)
 			cli_usage(&text, "-D: more than %d bytes", DELIM_MAX);
 		if ((used = delim_byte(s, &o->delim[o->delim_len++])) == 0)
-			cli_usage(&text, "-D: %s: after a backslash n, t, 0, xHH or another", s);
+			cli_usage(&text, "-D: %s: after a backslash n, t, 0, xHH or another", cli_cut(s));
 	}
 	if (o->delim_len == 0)
 		cli_usage(&text, "-D: empty");
@@ -646,14 +659,18 @@ set_form(struct options *o, enum form form, const char *unit, const char *delim)
 static void
 add_header(struct options *o, const char *header)
 {
+	size_t len = strlen(header), all = buf_len(&o->headers) + len + 1;
 	const char *why;
 
-	if (record_header_check(header, strlen(header), false, &why) != MESS_OK)
-		cli_usage(&text, "-H %s: %s", header, why);
-	if (buf_printf(&o->headers, "%s\n", header) != MESS_OK ||
-	    record_headers_check(buf_data(&o->headers), buf_len(&o->headers), false, &why) != MESS_OK)
-		cli_usage(&text, "-H %s: more than %d headers, or than %d bytes of them", header,
-		    RECORD_HEADERS_COUNT, RECORD_HEADERS_MAX);
+	if (all > RECORD_HEADERS_MAX)
+		cli_usage(&text, "-H %s: headers are at most %d bytes; these are %zu", cli_cut(header),
+		    RECORD_HEADERS_MAX, all);
+	if (record_header_check(header, len, false, &why) != MESS_OK)
+		cli_usage(&text, "-H %s: %s", cli_cut(header), why);
+	if (buf_printf(&o->headers, "%s\n", header) != MESS_OK)
+		exit(cli_fail(MESS_LIMIT, "-H"));
+	if (record_headers_check(buf_data(&o->headers), buf_len(&o->headers), false, &why) != MESS_OK)
+		cli_usage(&text, "-H %s: %s; this is one more", cli_cut(header), why);
 }
 
 static void
@@ -703,28 +720,17 @@ read_options(int argc, char *argv[], struct options *o)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "0D:H:f:lm:qv", longs, NULL)) != -1)
+	while ((c = cli_getopt(argc, argv, "0D:H:f:lm:qv", longs, &text)) != -1)
 		read_option(o, c);
 	if (o->message != NULL && (o->file != NULL || o->form != FORM_WHOLE))
 		cli_usage(&text, "-m goes with none of -f, -l, -0, -D and --records");
 	if (optind == argc)
 		cli_usage(&text, "which topic?");
 	if (optind + 1 < argc)
-		cli_usage(&text, "one operand too many: %s", argv[optind + 1]);
+		cli_usage(&text, "one operand too many: %s", cli_cut(argv[optind + 1]));
+	if (argv[optind][0] == '\0')
+		cli_usage(&text, "a topic's name is not empty");
 	o->topic = argv[optind];
-}
-
-/* Also where there is nothing to publish a name must be one. */
-static void
-check_topic(const struct options *o)
-{
-	const char *why;
-	enum mess_err err;
-
-	if ((err = name_check_topic(o->topic, &why)) == MESS_OK)
-		return;
-	cli_warn("%s: %s: %s", o->topic, mess_strerror(err), why);
-	exit(mess_exit_status(err));
 }
 
 int
@@ -735,7 +741,6 @@ main(int argc, char *argv[])
 
 	cli_init(argv);
 	read_options(argc, argv, &o);
-	check_topic(&o);
 	status = run(&o);
 	buf_free(&o.headers);
 	return status;

@@ -8,15 +8,18 @@
  *
  * Signals are blocked and read from a descriptor, and stdout is written
  * without waiting, so that a stop is seen wherever it comes and a reader
- * that went away is seen while there is nothing to write.
+ * that went away is seen while there is nothing to write.  What asks to stop
+ * while a message is written in part waits for the rest of it: behind a pipe
+ * there are only whole messages, unless the exit status says otherwise.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sysexits.h>
 #include <time.h>
@@ -33,6 +36,7 @@
 #define PIECE ((size_t)64 * 1024)	/* of a large body */
 #define PIPE_TAKES 4096			/* bytes that a pipe ready for writing takes */
 #define POLL_MOST_MS (1 << 30)
+#define GRACE_MS 10000			/* for what is left to do after it was to stop */
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MOST_MS 1000
 
@@ -93,12 +97,15 @@ struct sub {
 	const struct options *o;
 	struct mess *m;
 	int signals;
+	int timer;		/* readable from `until` on */
+	int stops;		/* readable when signals or timer are */
 	uint64_t until;		/* when -W is over */
+	enum stop stopping;	/* asked to, within a message */
 	uint64_t left;		/* of -n: not written yet */
 	bool escape;		/* stdout is a terminal */
 	bool wait_first;	/* poll before writing: a pipe without RWF_NOWAIT, a terminal */
 	bool nowait;
-	bool within;		/* a message is written in part */
+	bool within;		/* bytes of the message in hand left with an earlier buffer */
 	struct buf out;
 	struct waiting waiting[OUT_COUNT];
 	size_t waiting_count;
@@ -116,13 +123,15 @@ now_ms(void)
 
 /* ---- waiting ---- */
 
+static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP };
+
 /* For poll: until -W is over, at most most_ms (-1: no other limit). */
 static int
 time_left(const struct sub *s, int most_ms)
 {
 	uint64_t now, left;
 
-	if (!s->o->has_wait)
+	if (s->until == UINT64_MAX)
 		return most_ms;
 	now = now_ms();
 	left = s->until > now ? s->until - now : 0;
@@ -152,9 +161,74 @@ wait_for(struct sub *s, int fd, short events, int most_ms)
 		return STOP_SIGNAL;
 	if ((fds[1].revents & (POLLERR | POLLHUP)) != 0)
 		return STOP_PIPE;
-	if (fds[2].revents == 0 && s->o->has_wait && now_ms() >= s->until)
+	if (fds[2].revents == 0 && s->until != UINT64_MAX && now_ms() >= s->until)
 		return STOP_WAITED;
 	return GO_ON;
+}
+
+/* One who is tired of waiting may ask a second time: that ends it at once. */
+static void
+unblock_signals(const struct sub *s)
+{
+	struct signalfd_siginfo info;
+	sigset_t set;
+
+	while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info)
+		;
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < sizeof stop_signals / sizeof stop_signals[0]; i++)
+		(void)sigaddset(&set, stop_signals[i]);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* From when on nothing waits any more: ms from now, UINT64_MAX for never. */
+static void
+set_until(struct sub *s, uint64_t ms)
+{
+	struct itimerspec when = { 0 };
+
+	if (__builtin_add_overflow(now_ms(), ms, &s->until) || s->until / 1000 > INT32_MAX)
+		s->until = UINT64_MAX;
+	else
+		when.it_value = (struct timespec){ .tv_sec = (time_t)(s->until / 1000),
+			.tv_nsec = (long)(s->until % 1000) * 1000000 };
+	(void)timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &when, NULL); /* no way to fail is left */
+}
+
+/*
+ * Asked to stop with a message in hand that is written in part: GO_ON, its
+ * rest first.  A second signal then ends the program as it ends others, and
+ * -W is patient once.
+ */
+static enum stop
+stop_later(struct sub *s, enum stop stop)
+{
+	if (stop == STOP_WAITED && s->stopping == STOP_WAITED) {
+		cli_warn("%s: a message is written in part, its rest could not be in %d s", s->o->topic,
+		    GRACE_MS / 1000);
+		s->status = EX_IOERR;
+		return STOP_FAILED;
+	}
+	if (stop == STOP_SIGNAL)
+		unblock_signals(s);
+	set_until(s, stop == STOP_SIGNAL ? UINT64_MAX : GRACE_MS);
+	s->stopping = stop;
+	return GO_ON;
+}
+
+static bool
+is_asked(enum stop stop)
+{
+	return stop == STOP_SIGNAL || stop == STOP_WAITED;
+}
+
+/* A call to the library gave up: for what? */
+static enum stop
+cancelled(struct sub *s)
+{
+	enum stop stop = wait_for(s, -1, 0, 0);
+
+	return stop == GO_ON ? STOP_SIGNAL : stop;
 }
 
 /* ---- output ---- */
@@ -176,18 +250,38 @@ write_some(struct sub *s, const char *data, size_t len)
 	return -1;
 }
 
-/* The first `done` bytes of the buffer are written: their messages are settled. */
+/* What is written must be acked: who asks to stop meanwhile waits for that. */
 static enum mess_err
-written(struct sub *s, size_t done, size_t *next)
+ack(struct sub *s, uint64_t seq)
+{
+	enum mess_err err;
+	enum stop stop;
+
+	while ((err = mess_ack(s->m, seq, seq)) == MESS_CANCELLED)
+		if (!is_asked(stop = cancelled(s)) || stop_later(s, stop) != GO_ON)
+			break;
+	return err;
+}
+
+/* How far the buffer is written. */
+struct progress {
+	size_t done;	/* bytes */
+	size_t next;	/* the first message that is not written whole */
+};
+
+/* Messages that are written whole now are settled. */
+static enum mess_err
+written(struct sub *s, struct progress *p)
 {
 	enum mess_err err;
 
-	for (; *next < s->waiting_count && s->waiting[*next].end <= done; (*next)++) {
-		uint64_t seq = s->waiting[*next].seq;
+	while (p->next < s->waiting_count && s->waiting[p->next].end <= p->done) {
+		uint64_t seq = s->waiting[p->next++].seq;
 
 		if (s->left != UINT64_MAX)
 			s->left--;
-		if (s->o->mode == MODE_SUB && (err = mess_ack(s->m, seq, seq)) != MESS_OK)
+		s->within = false;
+		if (s->o->mode == MODE_SUB && (err = ack(s, seq)) != MESS_OK)
 			return err;
 	}
 	return MESS_OK;
@@ -198,6 +292,8 @@ engine_failed(struct sub *s, enum mess_err err)
 {
 	if (err == MESS_NODAEMON)
 		return STOP_LOST;
+	if (err == MESS_CANCELLED)
+		return cancelled(s);
 	s->status = cli_fail_mess(s->m, err, "%s", s->o->topic);
 	return STOP_FAILED;
 }
@@ -211,33 +307,79 @@ output_failed(struct sub *s)
 	return STOP_FAILED;
 }
 
-static enum stop
-write_out(struct sub *s, size_t *next)
+static bool
+is_partly_written(const struct sub *s, const struct progress *p)
 {
-	const char *data = buf_data(&s->out);
-	size_t len = buf_len(&s->out), done = 0;
+	return s->within || p->done > (p->next > 0 ? s->waiting[p->next - 1].end : 0);
+}
+
+/* Where the message in hand ends, as far as it is here. */
+static size_t
+end_in_hand(const struct sub *s, const struct progress *p)
+{
+	return p->next < s->waiting_count ? s->waiting[p->next].end : buf_len(&s->out);
+}
+
+static enum stop
+write_piece(struct sub *s, struct progress *p, size_t end)
+{
 	enum stop stop;
+	ssize_t n;
+
+	if (s->wait_first && (stop = wait_for(s, STDOUT_FILENO, POLLOUT, -1)) != GO_ON)
+		return stop;
+	n = write_some(s, buf_data(&s->out) + p->done, end - p->done);
+	if (n == -1 && errno == EAGAIN)
+		return wait_for(s, STDOUT_FILENO, POLLOUT, -1);
+	if (n == -1 && errno != EINTR)
+		return output_failed(s);
+	p->done += n > 0 ? (size_t)n : 0;
+	return GO_ON;
+}
+
+/* The rest of a message that cannot be acked any more: it comes again, but whole. */
+static enum stop
+finish_lost(struct sub *s, struct progress *p)
+{
+	enum stop stop = GO_ON;
+	size_t end;
+
+	while (p->next < s->waiting_count && s->waiting[p->next].end <= p->done)
+		p->next++;
+	if (!is_partly_written(s, p))
+		return STOP_LOST;
+	end = end_in_hand(s, p);
+	while (stop == GO_ON && p->done < end) {
+		stop = write_piece(s, p, end);
+		if (is_asked(stop))
+			stop = stop_later(s, stop);
+	}
+	s->within = p->next == s->waiting_count; /* then more of it was to come */
+	return stop == GO_ON ? STOP_LOST : stop;
+}
+
+static enum stop
+write_out(struct sub *s, struct progress *p)
+{
+	enum stop stop = GO_ON;
 	enum mess_err err;
 
-	while (done < len) {
-		ssize_t n;
+	for (;;) {
+		size_t end = s->stopping == GO_ON ? buf_len(&s->out) : end_in_hand(s, p);
 
-		if (s->wait_first && (stop = wait_for(s, STDOUT_FILENO, POLLOUT, -1)) != GO_ON)
+		if ((err = written(s, p)) != MESS_OK)
+			return (stop = engine_failed(s, err)) == STOP_LOST ? finish_lost(s, p) : stop;
+		if (s->stopping != GO_ON && !is_partly_written(s, p))
+			return s->stopping;
+		if (p->done >= end)
+			break;
+		stop = write_piece(s, p, end);
+		if (is_asked(stop) && is_partly_written(s, p))
+			stop = stop_later(s, stop);
+		if (stop != GO_ON)
 			return stop;
-		n = write_some(s, data + done, len - done);
-		if (n == -1 && errno == EAGAIN) {
-			if ((stop = wait_for(s, STDOUT_FILENO, POLLOUT, -1)) != GO_ON)
-				return stop;
-			continue;
-		}
-		if (n == -1 && errno != EINTR)
-			return output_failed(s);
-		done += n > 0 ? (size_t)n : 0;
-		if ((err = written(s, done, next)) != MESS_OK)
-			return engine_failed(s, err);
 	}
-	if ((err = written(s, done, next)) != MESS_OK) /* empty messages in an empty buffer */
-		return engine_failed(s, err);
+	s->within = is_partly_written(s, p);
 	return GO_ON;
 }
 
@@ -245,13 +387,15 @@ write_out(struct sub *s, size_t *next)
 static enum stop
 flush(struct sub *s)
 {
+	struct progress p = { 0 };
 	enum stop stop;
-	size_t next = 0;
 
 	/* In a steady flow this is where a signal and the end of -W are seen. */
 	stop = wait_for(s, -1, 0, 0);
+	if (is_asked(stop) && s->within)
+		stop = stop_later(s, stop);
 	if (stop == GO_ON)
-		stop = write_out(s, &next);
+		stop = write_out(s, &p);
 	s->waiting_count = 0;
 	buf_reset(&s->out, OUT_MAX + 1);
 	return stop;
@@ -299,7 +443,7 @@ static enum stop
 gathered(struct sub *s, uint64_t seq)
 {
 	s->waiting[s->waiting_count++] = (struct waiting){ seq, buf_len(&s->out) };
-	if (s->waiting_count == s->left)
+	if (s->waiting_count == s->left || s->stopping != GO_ON)
 		return flush(s);
 	if (s->waiting_count == OUT_COUNT || buf_len(&s->out) >= OUT_FULL)
 		return flush(s);
@@ -316,25 +460,40 @@ is_damaged(struct sub *s)
 		s->left--;
 }
 
+/* The library gave up or failed within a body; GO_ON: try again. */
+static enum stop
+body_stopped(struct sub *s, enum mess_err err)
+{
+	enum stop stop = engine_failed(s, err);
+
+	return is_asked(stop) && s->within ? stop_later(s, stop) : stop;
+}
+
 static enum stop
 copy_body(struct sub *s, uint64_t seq)
 {
 	static char piece[PIECE];
+	size_t len, got, kept = 0; /* of a character whose rest is still to come */
 	enum stop stop;
 	enum mess_err err;
-	size_t got;
 
 	for (;;) {
-		if ((err = mess_body_read(s->m, piece, sizeof piece, &got)) == MESS_CORRUPT) {
+		if ((err = mess_body_read(s->m, piece + kept, sizeof piece - kept, &got)) == MESS_CORRUPT) {
 			is_damaged(s);
-			return GO_ON;
+			s->within = false;
+			return s->stopping;
 		}
+		if (err != MESS_OK && (stop = body_stopped(s, err)) != GO_ON)
+			return stop;
 		if (err != MESS_OK)
-			return engine_failed(s, err);
+			continue;
+		len = kept + got;
+		kept = s->escape && got > 0 ? cli_unfinished(piece, len) : 0;
+		if ((stop = put(s, piece, len - kept, true)) != GO_ON)
+			return stop;
+		memmove(piece, piece + len - kept, kept);
 		if (got == 0)
 			break;
-		if ((stop = put(s, piece, got, true)) != GO_ON)
-			return stop;
 		if (buf_len(&s->out) >= OUT_FULL && (stop = flush(s)) != GO_ON)
 			return stop;
 	}
@@ -351,16 +510,13 @@ take_large(struct sub *s, const struct mess_received *msg)
 	uint64_t seq = msg->seq;
 	enum stop stop;
 
+	/* What waits is acked before a body that may take long. */
 	if (s->o->form == FORM_RECORD &&
 	    (stop = put(s, msg->record, msg->record_len, true)) != GO_ON)
 		return stop;
-	/* What waits is acked before a body that may take long. */
 	if (s->waiting_count > 0 && (stop = flush(s)) != GO_ON)
 		return stop;
-	s->within = true;
-	stop = copy_body(s, seq);
-	s->within = stop == STOP_LOST;
-	return stop;
+	return copy_body(s, seq);
 }
 
 static enum stop
@@ -475,12 +631,14 @@ follow(struct sub *s)
 	enum stop stop;
 	enum mess_err err;
 
-	if ((err = attach(s)) != MESS_OK) {
-		s->status = cli_fail_mess(s->m, err, "%s", s->o->topic);
+	if ((err = attach(s)) == MESS_CANCELLED)
+		return cancelled(s);
+	if (err != MESS_OK) {
+		s->status = cli_fail_mess(s->m, err, "%s", cli_cut(s->o->topic));
 		return STOP_FAILED;
 	}
 	while ((stop = consume(s)) == STOP_LOST) {
-		if (s->o->drain) {
+		if (s->o->drain || s->left == 0) {
 			s->status = cli_fail_mess(s->m, MESS_NODAEMON, "%s", s->o->topic);
 			return STOP_FAILED;
 		}
@@ -491,8 +649,6 @@ follow(struct sub *s)
 }
 
 /* ---- the program ---- */
-
-static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP };
 
 /* From here on signals are read, not delivered; SIGPIPE is an error of write. */
 static int
@@ -513,21 +669,6 @@ block_signals(void)
 	if (sigprocmask(SIG_BLOCK, &all, NULL) == -1)
 		return -1;
 	return signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* One who is tired of waiting for a stuck engine may ask a second time. */
-static void
-unblock_signals(const struct sub *s)
-{
-	struct signalfd_siginfo info;
-	sigset_t set;
-
-	while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info)
-		;
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < sizeof stop_signals / sizeof stop_signals[0]; i++)
-		(void)sigaddset(&set, stop_signals[i]);
-	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /* As every filter ends whose reader went away. */
@@ -564,8 +705,15 @@ finish(struct sub *s, enum stop stop)
 	enum mess_err err;
 
 	unblock_signals(s);
-	if ((err = mess_ack_wait(s->m)) != MESS_OK && s->status == EX_OK)
+	set_until(s, GRACE_MS);
+	err = mess_ack_wait(s->m);
+	if (err == MESS_CANCELLED && s->status == EX_OK) {
+		cli_warn("%s: acknowledging: mess-deliverd does not answer in %d s", o->topic,
+		    GRACE_MS / 1000);
+		s->status = mess_exit_status(MESS_NODAEMON);
+	} else if (err != MESS_OK && s->status == EX_OK) {
 		s->status = cli_fail_mess(s->m, err, "%s: acknowledging", o->topic);
+	}
 	if (s->status != EX_OK)
 		return s->status;
 	if (stop == STOP_WAITED && (o->drain || o->count != UINT64_MAX))
@@ -573,24 +721,42 @@ finish(struct sub *s, enum stop stop)
 	return EX_OK;
 }
 
+/* From here on all that waits looks at signals and -W, the library too. */
+static int
+watch_stops(struct sub *s)
+{
+	struct epoll_event in = { .events = EPOLLIN };
+
+	if ((s->signals = block_signals()) == -1 ||
+	    (s->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC)) == -1 ||
+	    (s->stops = epoll_create1(EPOLL_CLOEXEC)) == -1 ||
+	    epoll_ctl(s->stops, EPOLL_CTL_ADD, s->signals, &in) == -1 ||
+	    epoll_ctl(s->stops, EPOLL_CTL_ADD, s->timer, &in) == -1)
+		return cli_fail_errno(EX_OSERR, "signals");
+	set_until(s, s->o->has_wait ? s->o->wait_ms : UINT64_MAX);
+	mess_cancel_on(s->m, s->stops);
+	return EX_OK;
+}
+
 static int
 run(const struct options *o)
 {
 	static struct sub s;
-	enum stop stop;
+	enum stop stop = STOP_FAILED;
 	int status;
 
-	s = (struct sub){ .o = o, .left = o->count, .out = BUF_INIT(OUT_MAX) };
-	if (__builtin_add_overflow(now_ms(), o->wait_ms, &s.until))
-		s.until = UINT64_MAX;
+	s = (struct sub){ .o = o, .left = o->count, .out = BUF_INIT(OUT_MAX),
+		.signals = -1, .timer = -1, .stops = -1 };
 	look_at_stdout(&s);
 	s.m = cli_open(&o->where);
-	if ((s.signals = block_signals()) == -1)
-		return cli_fail_errno(EX_OSERR, "signals");
-	stop = follow(&s);
-	status = finish(&s, stop);
+	if ((status = watch_stops(&s)) == EX_OK) {
+		stop = follow(&s);
+		status = finish(&s, stop);
+	}
 	mess_close(s.m);
 	buf_free(&s.out);
+	fd_close(&s.stops);
+	fd_close(&s.timer);
 	fd_close(&s.signals);
 	if (stop == STOP_PIPE)
 		die_of_sigpipe();
@@ -629,14 +795,14 @@ read_option(struct options *o, int c)
 		break;
 	case 'n':
 		if (!cli_number(optarg, 1, INT64_MAX, &o->count))
-			cli_usage(&text, "-n %s: not a number of messages", optarg);
+			cli_usage(&text, "-n %s: not a number of messages", cli_cut(optarg));
 		break;
 	case 'e':
 		o->drain = true;
 		break;
 	case 'W':
 		if (!cli_duration(optarg, &o->wait_ms))
-			cli_usage(&text, "-W %s: not a duration as 90, 90s, 5m, 2h, 7d", optarg);
+			cli_usage(&text, "-W %s: not a duration as 90, 90s, 5m, 2h, 7d", cli_cut(optarg));
 		o->has_wait = true;
 		break;
 	case 'l':
@@ -680,12 +846,16 @@ read_options(int argc, char *argv[], struct options *o)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "0W:eln:qs:v", longs, NULL)) != -1)
+	while ((c = cli_getopt(argc, argv, "0W:eln:qs:v", longs, &text)) != -1)
 		read_option(o, c);
 	if (optind == argc)
 		cli_usage(&text, "which topic?");
 	if (optind + 1 < argc)
-		cli_usage(&text, "one operand too many: %s", argv[optind + 1]);
+		cli_usage(&text, "one operand too many: %s", cli_cut(argv[optind + 1]));
+	if (argv[optind][0] == '\0')
+		cli_usage(&text, "a topic's name is not empty");
+	if (o->mode == MODE_TAIL && o->drain)
+		cli_usage(&text, "--tail shows what is still to come: not with -e");
 	if (o->mode == MODE_TAIL && o->name != NULL)
 		cli_usage(&text, "--tail has no subscription: not with -s");
 	if (o->name == NULL)

@@ -5,7 +5,6 @@
  * What the engine says about topics is `key value` lines.  They go out as
  * they are into a pipe, as a table on a terminal, as JSON with --json.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +128,7 @@ run_create(struct mess *m, const struct options *o, char **args, int count)
 	enum mess_err err = mess_topic_create(m, args[0]);
 
 	(void)o, (void)count;
-	return err == MESS_OK ? EX_OK : cli_fail_mess(m, err, "%s", args[0]);
+	return err == MESS_OK ? EX_OK : cli_fail_mess(m, err, "%s", cli_cut(args[0]));
 }
 
 static int
@@ -138,7 +137,7 @@ run_delete(struct mess *m, const struct options *o, char **args, int count)
 	enum mess_err err = mess_topic_delete(m, args[0]);
 
 	(void)o, (void)count;
-	return err == MESS_OK ? EX_OK : cli_fail_mess(m, err, "%s", args[0]);
+	return err == MESS_OK ? EX_OK : cli_fail_mess(m, err, "%s", cli_cut(args[0]));
 }
 
 static int
@@ -151,7 +150,7 @@ run_list(struct mess *m, const struct options *o, char **args, int count)
 	bool first = true;
 
 	if ((err = mess_topic_list(m, pattern, &names)) != MESS_OK)
-		return cli_fail_mess(m, err, "%s", pattern != NULL ? pattern : "list");
+		return cli_fail_mess(m, err, "%s", pattern != NULL ? cli_cut(pattern) : "list");
 	if (!o->json) {
 		fputs(names, stdout);
 		return EX_OK;
@@ -219,7 +218,7 @@ run_show(struct mess *m, const struct options *o, char **args, int count)
 
 	(void)count;
 	if ((err = mess_topic_show(m, args[0], &lines)) != MESS_OK)
-		return cli_fail_mess(m, err, "%s", args[0]);
+		return cli_fail_mess(m, err, "%s", cli_cut(args[0]));
 	if (o->json)
 		show_json(lines);
 	else
@@ -334,7 +333,7 @@ gather(struct mess *m, char **args, int count, struct buf *all)
 		AUTO_FREE char *lines = NULL;
 
 		if ((err = mess_topic_stat(m, topic, &lines)) != MESS_OK)
-			return cli_fail_mess(m, err, "%s", topic != NULL ? topic : "stat");
+			return cli_fail_mess(m, err, "%s", topic != NULL ? cli_cut(topic) : "stat");
 		if ((err = buf_append(all, lines, strlen(lines))) != MESS_OK)
 			return cli_fail(err, "stat");
 	}
@@ -372,7 +371,8 @@ find_verb(const char *name)
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
-	cli_usage(&text, "%s: no such verb; there are create, delete, list, show, stat", name);
+	cli_usage(&text, "%s: no such verb; there are create, delete, list, show, stat",
+	    cli_cut(name));
 }
 
 static void
@@ -385,7 +385,7 @@ read_options(int argc, char *argv[], struct options *o)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "qv", longs, NULL)) != -1) {
+	while ((c = cli_getopt(argc, argv, "qv", longs, &text)) != -1) {
 		switch (c) {
 		case 'q':
 			o->verbose--;
@@ -419,7 +419,11 @@ main(int argc, char *argv[])
 	if (count < verb->min)
 		cli_usage(&text, "%s: which topic?", verb->name);
 	if (count > verb->max)
-		cli_usage(&text, "%s: one operand too many: %s", verb->name, argv[optind + verb->max]);
+		cli_usage(&text, "%s: one operand too many: %s", verb->name,
+		    cli_cut(argv[optind + verb->max]));
+	for (int i = 0; i < count; i++)
+		if (argv[optind + i][0] == '\0')
+			cli_usage(&text, "%s: a topic's name is not empty", verb->name);
 	if (o.json && !verb->json)
 		cli_usage(&text, "%s: --json is for list, show and stat", verb->name);
 

@@ -40,7 +40,7 @@ mess_open(const struct mess_where *where, struct mess **out)
 		return MESS_USAGE;
 	if ((m = calloc(1, sizeof *m)) == NULL)
 		return MESS_LIMIT;
-	m->fd = m->spool_dir = -1;
+	m->fd = m->spool_dir = m->cancel = -1;
 	m->idle_exit = where->idle_exit;
 	m->detail.max = PROTOCOL_LINE_MAX * 2;
 	m->out.max = OUT_MAX;
@@ -85,6 +85,18 @@ mess_detail(const struct mess *m)
 	return buf_len(&m->detail) > 0 ? buf_data(&m->detail) : "";
 }
 
+void
+mess_cancel_on(struct mess *m, int fd)
+{
+	m->cancel = fd;
+}
+
+bool
+mess_in_doubt(const struct mess *m)
+{
+	return m->in_doubt;
+}
+
 int
 mess_fd(const struct mess *m)
 {
@@ -118,15 +130,43 @@ client_refusal(struct mess *m, const struct reply *r)
 	return client_fail(m, r->err, "%.*s", (int)r->text_len, r->text);
 }
 
+/* The bytes of a name's longest label. */
+static size_t
+longest_label(const char *name)
+{
+	size_t most = 0;
+
+	for (;;) {
+		size_t n = strcspn(name, ".");
+
+		most = n > most ? n : most;
+		if (name[n] == '\0')
+			return most;
+		name += n + 1;
+	}
+}
+
 enum mess_err
 client_check_topic(struct mess *m, const char *topic)
 {
 	const char *why;
 	enum mess_err err;
 
-	if ((err = name_check_topic(topic, &why)) != MESS_OK)
-		return client_fail(m, err, "%s: %s", mess_strerror(err), why);
-	return MESS_OK;
+	if ((err = name_check_topic(topic, &why)) == MESS_OK)
+		return MESS_OK;
+	if (strlen(topic) > NAME_TOPIC_MAX)
+		return client_fail(m, err, "%s: a name is at most %d bytes; this one is %zu",
+		    mess_strerror(err), NAME_TOPIC_USER_MAX, strlen(topic));
+	if (longest_label(topic) > NAME_LABEL_MAX)
+		return client_fail(m, err, "%s: a label is at most %d bytes; one of these is %zu",
+		    mess_strerror(err), NAME_LABEL_MAX, longest_label(topic));
+	return client_fail(m, err, "%s: %s", mess_strerror(err), why);
+}
+
+enum mess_err
+mess_topic_check(struct mess *m, const char *topic)
+{
+	return client_check_topic(m, topic);
 }
 
 uint64_t
@@ -138,15 +178,43 @@ client_clock(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+enum mess_err
+client_poll(struct mess *m, int fd, short events, int timeout_ms, short *ready)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = events },
+		{ .fd = timeout_ms != 0 ? m->cancel : -1, .events = POLLIN },
+	};
+	int n = poll(fds, 2, timeout_ms);
+
+	if (n == -1 && errno != EINTR)
+		return client_fail_errno(m, err_from_errno(), "poll");
+	*ready = n > 0 ? fds[0].revents : 0;
+	if (n > 0 && fds[0].revents == 0)
+		return client_fail(m, MESS_CANCELLED, "%s", mess_strerror(MESS_CANCELLED));
+	return MESS_OK;
+}
+
 /* ---- the connection ---- */
+
+static bool
+is_closed(const struct mess *m)
+{
+	return m->fd == -1 || !m->abandoned;
+}
 
 enum mess_err
 client_connect(struct mess *m)
 {
 	enum mess_err err;
 
-	if (m->fd != -1 && m->abandoned)
-		client_disconnect(m);
+	/*
+	 * The engine reads no more.  What it said last is heard, and then what was
+	 * in flight is lost: another engine knows nothing of it, and to go on
+	 * there would look as if it had been done.
+	 */
+	if (m->fd != -1 && m->abandoned && (err = client_await(m, is_closed)) != MESS_OK)
+		return err;
 	if (m->fd != -1 && m->pending_count == 0 && m->greeted && m->sub.mode == CONSUME_NOT) {
 		/* An idle connection may have been closed by an engine that stopped since. */
 		if ((err = client_collect(m)) != MESS_OK)
@@ -172,6 +240,7 @@ client_hello(struct mess *m)
 void
 client_disconnect(struct mess *m)
 {
+	client_stream_lost(m); /* asks whether we were greeted */
 	fd_close(&m->fd);
 	m->greeted = m->abandoned = m->aborting = false;
 	m->sent = 0;
@@ -180,7 +249,6 @@ client_disconnect(struct mess *m)
 	buf_reset(&m->out, CLIENT_OUT_LOW);
 	buf_reset(&m->in, IN_MAX);
 	buf_reset(&m->text, 0);
-	client_stream_lost(m);
 	client_consumer_lost(m);
 }
 
@@ -343,9 +411,8 @@ enum mess_err
 client_turn(struct mess *m, int timeout_ms, bool *moved)
 {
 	size_t unsent = client_unsent(m);
-	struct pollfd p;
+	short events = POLLIN, ready;
 	enum mess_err err;
-	int n;
 
 	*moved = true;
 	if ((err = client_push(m)) != MESS_OK)
@@ -354,17 +421,15 @@ client_turn(struct mess *m, int timeout_ms, bool *moved)
 	if (unsent > 0 && client_unsent(m) == 0)
 		return MESS_OK;
 	/* Nothing to send and no limit of time: one system call does it. */
-	if (timeout_ms == -1 && (client_unsent(m) == 0 || m->abandoned))
+	if (timeout_ms == -1 && m->cancel == -1 && (client_unsent(m) == 0 || m->abandoned))
 		return receive(m, 0);
 
-	p = (struct pollfd){ .fd = m->fd, .events = POLLIN };
 	if (client_unsent(m) > 0 && !m->abandoned)
-		p.events |= POLLOUT;
-	n = poll(&p, 1, timeout_ms);
-	if (n == -1 && errno != EINTR)
-		return client_fail_errno(m, err_from_errno(), "poll");
-	*moved = n > 0;
-	return n > 0 && (p.revents & ~POLLOUT) != 0 ? receive(m, MSG_DONTWAIT) : MESS_OK;
+		events |= POLLOUT;
+	if ((err = client_poll(m, m->fd, events, timeout_ms, &ready)) != MESS_OK)
+		return err;
+	*moved = ready != 0;
+	return (ready & ~POLLOUT) != 0 ? receive(m, MSG_DONTWAIT) : MESS_OK;
 }
 
 enum mess_err
@@ -558,7 +623,9 @@ client_finish_call(struct mess *m)
 {
 	enum mess_err err;
 
-	if ((err = client_await(m, is_called)) != MESS_OK)
-		return err;
-	return m->call.err;
+	err = client_await(m, is_called);
+	/* Its reply would be taken for the next call's. */
+	if (err == MESS_CANCELLED)
+		client_disconnect(m);
+	return err == MESS_OK ? m->call.err : err;
 }

@@ -97,6 +97,7 @@ struct client_consumer {
 	bool dropped;
 	bool ended;		/* END came and was not told yet */
 	enum mess_err err;	/* of a TAKE or an ACK, not told yet */
+	char name[NAME_LABEL_MAX + 1];	/* of the subscription; "" for none */
 
 	/* A large body that is being read. */
 	struct record large;
@@ -107,6 +108,8 @@ struct client_consumer {
 	uint64_t ack_lo, ack_hi;
 	struct buf acks;
 	unsigned acks_flying;
+	uint64_t ack_top;	/* the highest number acked */
+	uint64_t ack_doubt;	/* up to here acks were lost with a connection and not done since; or 0 */
 };
 
 struct mess {
@@ -116,12 +119,14 @@ struct mess {
 	unsigned idle_exit;
 	int spool_dir;		/* a personal spool, held from its first use */
 	pid_t engine;		/* started by us and not reaped, or 0 */
+	int cancel;		/* readable: calls that wait give up; or -1 */
 	struct buf detail;
 
 	int fd;
 	bool greeted;		/* HELLO was answered */
 	bool abandoned;		/* the engine reads no more; its last words may wait */
 	bool aborting;		/* a publish was refused: RESUME before the next */
+	bool in_doubt;		/* a publish that failed may be stored */
 	bool stashing;
 	uint64_t patience;	/* when to stop trying to connect */
 	uint64_t body_max;
@@ -148,6 +153,14 @@ NODISCARD enum mess_err client_check_topic(struct mess *m, const char *topic);
 
 /* Milliseconds of a clock that never steps. */
 uint64_t client_clock(void);
+
+/*
+ * Poll one more descriptor (-1: none) up to timeout_ms, or until the caller's
+ * word to give up: MESS_CANCELLED, unless fd is ready too.  *ready is what
+ * poll said of fd, 0 when the time is over or a signal came.
+ */
+NODISCARD enum mess_err client_poll(struct mess *m, int fd, short events, int timeout_ms,
+    short *ready);
 
 /* One try: connect m->fd, check the server, send nothing. */
 NODISCARD enum mess_err client_dial(struct mess *m);
@@ -201,6 +214,8 @@ NODISCARD enum mess_err client_check_message(struct mess *m, const struct mess_m
  * now, so a file in new/ does it and nothing has to be started.
  */
 NODISCARD enum mess_err client_reach(struct mess *m, const char *topic, bool *direct);
+/* Notes whether a publish that ended with err may be stored; returns err. */
+enum mess_err client_published(struct mess *m, enum mess_err err);
 /* After a refusal the engine refuses every publish until it is told to go on. */
 NODISCARD enum mess_err client_resume(struct mess *m);
 /* The message as it stands in a .rec file. */

@@ -18,6 +18,27 @@
 
 /* ---- attaching ---- */
 
+/*
+ * Acks in doubt were done when it is the same subscription and they were for
+ * messages below the first that it has not settled.
+ */
+static void
+attached(struct mess *m, enum client_mode mode, const char *topic, const char *name)
+{
+	struct client_consumer *c = &m->sub;
+	bool same = mode == CONSUME_SUB && strcmp(topic, c->topic) == 0 && strcmp(name, c->name) == 0;
+
+	if (c->ack_doubt > 0 && !same)
+		c->ack_doubt = UINT64_MAX; /* nothing can come that would settle them */
+	else if (m->call.number[0] > c->ack_doubt)
+		c->ack_doubt = 0;
+	c->mode = mode;
+	c->err = MESS_OK;
+	c->ack_top = 0;
+	(void)strlcpy(c->topic, topic, sizeof c->topic); /* checked: they fit */
+	(void)strlcpy(c->name, name, sizeof c->name);
+}
+
 static enum mess_err
 attach(struct mess *m, enum client_mode mode, const char *verb, const char *topic, const char *name)
 {
@@ -29,15 +50,13 @@ attach(struct mess *m, enum client_mode mode, const char *verb, const char *topi
 	if ((err = client_check_topic(m, topic)) != MESS_OK)
 		return err;
 	if (name != NULL && (err = name_check_sub(name, &why)) != MESS_OK)
-		return client_fail(m, err, "subscription %s: %s", name, why);
+		return client_fail(m, err, "subscription %.60s: %s", name, why);
 	if ((err = client_say(m, PENDING_CALL, "%s %s%s%s\n", verb, topic, name != NULL ? " " : "",
 		name != NULL ? name : "")) != MESS_OK)
 		return err;
 	if ((err = client_finish_call(m)) != MESS_OK)
 		return err;
-	m->sub.mode = mode;
-	m->sub.err = MESS_OK;
-	(void)strlcpy(m->sub.topic, topic, sizeof m->sub.topic); /* checked: it fits */
+	attached(m, mode, topic, name != NULL ? name : "");
 	return MESS_OK;
 }
 
@@ -103,6 +122,8 @@ client_consumer_lost(struct mess *m)
 {
 	struct client_consumer *c = &m->sub;
 
+	if ((c->ack_hi > 0 || c->acks_flying > 0 || buf_len(&c->acks) > 0) && c->ack_top > c->ack_doubt)
+		c->ack_doubt = c->ack_top;
 	c->mode = CONSUME_NOT;
 	c->dropped = c->ended = false;
 	c->frame_left = c->body_left = 0;
@@ -142,7 +163,18 @@ bytes_taken(struct mess *m, size_t n)
 static bool
 more_to_come(const struct mess *m, size_t have)
 {
-	return buf_len(&m->sub.stash) == 0 && have < m->sub.frame_left;
+	if (buf_len(&m->sub.stash) > 0)
+		return m->sub.frame_left > 0 && !m->sub.dropped;
+	return have < m->sub.frame_left;
+}
+
+/* The stash ends within a record: what arrived of the rest joins it, so that the pieces stay in order. */
+static bool
+stash_more(struct mess *m)
+{
+	if (buf_len(&m->sub.stash) == 0 || m->sub.frame_left == 0 || buf_len(&m->in) == 0)
+		return false;
+	return client_consumer_stash(m) == MESS_OK;
 }
 
 static enum mess_err
@@ -228,7 +260,7 @@ next_record(struct mess *m, struct mess_received *out)
 	enum mess_err err;
 
 	if (len == 0)
-		return MESS_TOOBIG;
+		return m->sub.dropped ? broken_frame(m) : MESS_TOOBIG;
 	switch (err = record_read(data, len, &r, &record_len)) {
 	case MESS_OK:
 		bytes_taken(m, record_len);
@@ -239,6 +271,8 @@ next_record(struct mess *m, struct mess_received *out)
 		return damaged(m, r.seq);
 	case MESS_TOOBIG:
 		err = large_record(m, data, len, out);
+		if (err == MESS_TOOBIG && stash_more(m))
+			return next_record(m, out);
 		break;
 	default:
 		break;
@@ -334,15 +368,18 @@ bool
 mess_ready(const struct mess *m)
 {
 	struct record r;
-	size_t len, line;
+	size_t len, line, behind = 0;
 	const char *data = bytes_at(m, &len), *nl;
 
 	if (m->sub.ended || m->sub.err != MESS_OK)
 		return true;
+	if (buf_len(&m->sub.stash) > 0) /* mess_next joins them */
+		behind = buf_len(&m->in) < m->sub.frame_left ? buf_len(&m->in) : (size_t)m->sub.frame_left;
 	nl = memchr(data, '\n', len < RECORD_LINE_MAX ? len : RECORD_LINE_MAX);
 	if (nl == NULL)
-		return false;
+		return behind > 0;
 	line = (size_t)(nl - data) + 1;
+	len += behind;
 	if (record_read_line(data, line, &r) != MESS_OK)
 		return true; /* mess_next will say so */
 	if (r.body_len > MESS_INLINE_MAX)
@@ -469,6 +506,11 @@ mess_ack(struct mess *m, uint64_t lo, uint64_t hi)
 	if (lo == 0 || lo > hi)
 		return client_fail(m, MESS_USAGE, "%llu-%llu is no range", (unsigned long long)lo,
 		    (unsigned long long)hi);
+	if (hi > c->ack_top)
+		c->ack_top = hi;
+	/* Messages come in order: what was in doubt below this one was settled, or came again. */
+	if (hi >= c->ack_doubt)
+		c->ack_doubt = 0;
 	if (c->ack_hi != 0 && lo == c->ack_hi + 1) {
 		c->ack_hi = hi;
 		return MESS_OK;
@@ -500,8 +542,8 @@ acks_back(const struct mess *m)
 	return m->sub.acks_flying == 0 || m->sub.err != MESS_OK;
 }
 
-enum mess_err
-mess_ack_wait(struct mess *m)
+static enum mess_err
+wait_for_acks(struct mess *m)
 {
 	enum mess_err err;
 
@@ -512,4 +554,14 @@ mess_ack_wait(struct mess *m)
 	if ((err = client_await(m, acks_back)) != MESS_OK)
 		return err;
 	return TAKE(m->sub.err, MESS_OK);
+}
+
+enum mess_err
+mess_ack_wait(struct mess *m)
+{
+	enum mess_err err = wait_for_acks(m);
+
+	if (TAKE(m->sub.ack_doubt, 0) == 0 || err != MESS_OK)
+		return err;
+	return client_fail(m, MESS_NODAEMON, "mess-deliverd went away before it answered them");
 }

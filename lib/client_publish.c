@@ -21,6 +21,9 @@ client_check_message(struct mess *m, const struct mess_message *msg)
 		    "only up to %zu at once", msg->body_len, MESS_INLINE_MAX);
 	if (msg->headers_len == 0)
 		return MESS_OK;
+	if (msg->headers_len > RECORD_HEADERS_MAX)
+		return client_fail(m, MESS_TOOBIG, "headers are at most %d bytes; these are %zu",
+		    RECORD_HEADERS_MAX, msg->headers_len);
 	if ((err = record_headers_check(msg->headers, msg->headers_len, false, &why)) != MESS_OK)
 		return client_fail(m, err, "header: %s", why);
 	return MESS_OK;
@@ -64,12 +67,22 @@ client_resume(struct mess *m)
 	return client_say(m, PENDING_RESUME, "RESUME\n");
 }
 
+/* What errno says is added only where it says more. */
 enum mess_err
 client_direct_failed(struct mess *m, enum mess_err err)
 {
-	if (err == MESS_SYSTEM || err == MESS_FULL || err == MESS_IO)
+	if (err == MESS_SYSTEM || (err == MESS_FULL && errno != ENOSPC) ||
+	    (err == MESS_IO && errno != EIO))
 		return client_fail_errno(m, err, mess_strerror(err));
 	return client_fail(m, err, "%s", mess_strerror(err));
+}
+
+enum mess_err
+client_published(struct mess *m, enum mess_err err)
+{
+	m->in_doubt |= err == MESS_NODAEMON || err == MESS_CANCELLED || err == MESS_IO ||
+	    err == MESS_SICK;
+	return err;
 }
 
 /* ---- a message as it stands in a .rec file ---- */
@@ -131,7 +144,7 @@ publish_to_engine(struct mess *m, const char *topic, const struct mess_message *
 	if ((err = client_add(m, msg->headers, msg->headers_len)) != MESS_OK ||
 	    (err = client_add(m, msg->body, msg->body_len)) != MESS_OK)
 		return err;
-	err = client_finish_call(m);
+	err = client_published(m, client_finish_call(m));
 	m->aborting |= err != MESS_OK && m->fd != -1;
 	return err;
 }
@@ -142,11 +155,12 @@ mess_publish(struct mess *m, const char *topic, const struct mess_message *msg, 
 	enum mess_err err;
 	bool direct;
 
+	m->in_doubt = false;
 	if ((err = client_check_message(m, msg)) != MESS_OK || (err = client_reach(m, topic, &direct)) != MESS_OK)
 		return err;
 	if (direct) {
 		if ((err = publish_direct(m, topic, msg)) != MESS_OK)
-			return client_direct_failed(m, err);
+			return client_published(m, client_direct_failed(m, err));
 		*seq = 0;
 		return MESS_OK;
 	}
@@ -188,6 +202,7 @@ mess_body_begin(struct mess *m, const char *topic, const char *headers, size_t h
 
 	if (m->body.open || m->stream.open)
 		return client_fail(m, MESS_USAGE, "another publish is not finished");
+	m->in_doubt = false;
 	if ((err = client_check_message(m, &none)) != MESS_OK ||
 	    (err = client_reach(m, topic, &direct)) != MESS_OK)
 		return err;
@@ -282,13 +297,13 @@ mess_body_end(struct mess *m, uint64_t *seq)
 	m->body.open = false;
 	if (m->body.file != NULL) {
 		if ((err = maildir_end(TAKE(m->body.file, NULL))) != MESS_OK)
-			return client_direct_failed(m, err);
+			return client_published(m, client_direct_failed(m, err));
 		*seq = 0;
 		return MESS_OK;
 	}
 	if ((err = buf_append(&m->out, "0\n", 2)) != MESS_OK)
 		return client_fail(m, err, "%s", mess_strerror(err));
-	if ((err = client_finish_call(m)) != MESS_OK) {
+	if ((err = client_published(m, client_finish_call(m))) != MESS_OK) {
 		m->aborting |= m->fd != -1;
 		return err;
 	}

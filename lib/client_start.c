@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "base/fd.h"
 #include "base/fs.h"
@@ -28,17 +27,33 @@
 #define PAUSE_MOST_MS 50
 #define CANNOT_RUN 127
 
-static void
-pause_ms(unsigned ms)
+/* Cut short by a signal there is one more try. */
+static enum mess_err
+pause_ms(struct mess *m, int ms)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+	short ready;
 
-	(void)nanosleep(&t, NULL); /* cut short by a signal: one more try */
+	return client_poll(m, -1, 0, ms, &ready);
+}
+
+/* An engine would refuse it too, but in words of its own, and after it was started. */
+static enum mess_err
+check_owner(struct mess *m, int dir)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) == -1)
+		return client_fail_errno(m, err_from_errno(), m->spool);
+	if (st.st_uid == geteuid())
+		return MESS_OK;
+	return client_fail(m, MESS_DENIED, "%s: %s: it belongs to uid %u, you are uid %u", m->spool,
+	    mess_strerror(MESS_DENIED), st.st_uid, geteuid());
 }
 
 enum mess_err
 client_open_spool(struct mess *m)
 {
+	AUTO_FD int found = -1;
 	struct stat held, named;
 	enum mess_err err;
 	int fd;
@@ -51,7 +66,12 @@ client_open_spool(struct mess *m)
 		return MESS_OK;
 	if ((err = fs_make_private_path(m->spool)) != MESS_OK)
 		return client_fail_errno(m, err, m->spool);
-	if ((fd = open(m->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+	/* O_PATH: whose it is can be told also of one that we may not read. */
+	if ((found = open(m->spool, O_PATH | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return client_fail_errno(m, err_from_errno(), m->spool);
+	if ((err = check_owner(m, found)) != MESS_OK)
+		return err;
+	if ((fd = openat(found, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return client_fail_errno(m, err_from_errno(), m->spool);
 	m->spool_dir = fd;
 	return MESS_OK;
@@ -70,7 +90,8 @@ dial_below(struct mess *m, int dir, const char *name)
 			return client_fail(m, err, "%s: %s", path, mess_strerror(err));
 		if (errno != EAGAIN || client_clock() >= m->patience)
 			return client_fail_errno(m, err, path);
-		pause_ms(PAUSE_MOST_MS);
+		if ((err = pause_ms(m, PAUSE_MOST_MS)) != MESS_OK)
+			return err;
 	}
 	if ((err = sock_check_server(fd, dir)) != MESS_OK)
 		return client_fail(m, err, "%s: whoever listens there is neither root, nor you, "
@@ -168,12 +189,17 @@ hear(struct mess *m, int fd, struct buf *reason)
 
 	for (;;) {
 		uint64_t now = client_clock();
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		enum mess_err err;
+		short ready;
 		ssize_t n;
 
-		if (now >= m->patience || poll(&p, 1, (int)(m->patience - now)) == 0)
+		if (now >= m->patience)
 			return client_fail(m, MESS_NODAEMON, "%s was started but does not serve after %d s",
 			    m->deliverd, CLIENT_PATIENCE_MS / 1000);
+		if ((err = client_poll(m, fd, POLLIN, (int)(m->patience - now), &ready)) != MESS_OK)
+			return err;
+		if (ready == 0)
+			continue;
 		if ((n = read(fd, piece, sizeof piece)) == 0)
 			return MESS_OK;
 		if (n > 0 && buf_append(reason, piece, (size_t)n) != MESS_OK)
@@ -199,24 +225,55 @@ engine_status(struct mess *m)
 			m->engine = 0;
 		if (pid > 0)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
-		if (pid == -1)
+		if (pid == -1 || pause_ms(m, 10) != MESS_OK)
 			return -1;
-		pause_ms(10);
 	}
 	return -1;
 }
 
-/* The first line of what it said, without its own name in front. */
-static enum mess_err
-died(struct mess *m, int status, const struct buf *reason)
+/* The last line of what it said: that is why it gave up. */
+static const char *
+last_words(const struct buf *reason, size_t *len)
 {
-	const char *text = buf_len(reason) > 0 ? buf_data(reason) : "it said nothing";
-	size_t len = buf_len(reason) > 0 ? buf_len(reason) : strlen(text);
-	const char *nl = memchr(text, '\n', len);
+	const char *text = buf_data(reason), *nl;
+	size_t n = buf_len(reason);
 
-	return client_fail(m, MESS_NODAEMON, "%s: %s: %.*s", m->deliverd,
-	    status == CANNOT_RUN ? "cannot be run" : "did not start",
-	    (int)(nl != NULL ? nl - text : (ptrdiff_t)len), text);
+	if (n > 0 && text[n - 1] == '\n')
+		n--;
+	if (n == 0) {
+		*len = strlen("it said nothing");
+		return "it said nothing";
+	}
+	nl = memrchr(text, '\n', n);
+	*len = nl != NULL ? (size_t)(text + n - (nl + 1)) : n;
+	return text + n - *len;
+}
+
+/* It was too late: another engine has the spool. */
+static bool
+lost_the_race(int status, const char *words, size_t len)
+{
+	const char *busy = mess_strerror(MESS_BUSY);
+	size_t n = strlen(busy);
+
+	return status == EX_TEMPFAIL && len >= n && memcmp(words + len - n, busy, n) == 0;
+}
+
+/* The error that a program exits for in this way; what it said is the detail. */
+static enum mess_err
+err_from_exit(int status)
+{
+	for (enum mess_err err = MESS_USAGE; err <= MESS_CONFIG; err++)
+		if (mess_exit_status(err) == status)
+			return err;
+	return MESS_NODAEMON;
+}
+
+static enum mess_err
+died(struct mess *m, int status, const char *words, size_t len)
+{
+	return client_fail(m, err_from_exit(status), "%s: %s: %.*s", m->deliverd,
+	    status == CANNOT_RUN ? "cannot be run" : "did not start", (int)len, words);
 }
 
 /* Connected, or MESS_BUSY when another engine was quicker: dial again. */
@@ -225,7 +282,9 @@ start(struct mess *m)
 {
 	AUTO_BUF struct buf reason = BUF_INIT(REASON_MAX);
 	AUTO_FD int report = -1;
+	const char *words;
 	enum mess_err err;
+	size_t len;
 	int status;
 
 	client_reap(m);
@@ -236,9 +295,10 @@ start(struct mess *m)
 	if ((err = client_dial(m)) != MESS_NODAEMON)
 		return err;
 	status = engine_status(m);
-	if (status == -1 || status == EX_TEMPFAIL || status == EX_OK)
+	words = last_words(&reason, &len);
+	if (status == -1 || status == EX_OK || lost_the_race(status, words, len))
 		return MESS_BUSY;
-	return died(m, status, &reason);
+	return died(m, status, words, len);
 }
 
 enum mess_err
@@ -246,13 +306,12 @@ client_find(struct mess *m)
 {
 	enum mess_err err;
 
-	for (unsigned ms = 1;; ms = ms * 2 < PAUSE_MOST_MS ? ms * 2 : PAUSE_MOST_MS) {
+	for (int ms = 1;; ms = ms * 2 < PAUSE_MOST_MS ? ms * 2 : PAUSE_MOST_MS) {
 		if ((err = client_dial(m)) != MESS_NODAEMON)
 			return err;
 		if (m->spool == NULL || m->deliverd == NULL || client_clock() >= m->patience)
 			return err;
-		if ((err = start(m)) != MESS_BUSY)
+		if ((err = start(m)) != MESS_BUSY || (err = pause_ms(m, ms)) != MESS_OK)
 			return err;
-		pause_ms(ms);
 	}
 }

@@ -65,7 +65,7 @@ batch_reply(struct mess *m, const struct reply *r)
 
 	if (r->kind == REPLY_ERR) {
 		if (s->refused++ == 0)
-			s->reason = client_refusal(m, r);
+			s->reason = client_published(m, client_refusal(m, r));
 		return MESS_OK;
 	}
 	if (s->refused > 0 || s->flying == 0 || !protocol_reply_number(r, 0, &first))
@@ -86,7 +86,7 @@ single_reply(struct mess *m, const struct reply *r)
 	s->singles--;
 	if (r->kind == REPLY_ERR) {
 		if (s->err == MESS_OK)
-			s->err = client_refusal(m, r);
+			s->err = client_published(m, client_refusal(m, r));
 		return MESS_OK;
 	}
 	if (s->err != MESS_OK || !protocol_reply_number(r, 0, &seq))
@@ -107,8 +107,11 @@ client_stream_lost(struct mess *m)
 {
 	struct client_stream *s = &m->stream;
 
-	if (s->flying > 0 || s->singles > 0)
+	if (s->flying > 0 || s->singles > 0) {
 		s->err = MESS_NODAEMON;
+		/* Without a greeting the engine had read nothing. */
+		m->in_doubt |= m->greeted;
+	}
 	for (; s->flying > 0; s->flying--) {
 		batch_empty(batch(s, 0));
 		s->first = (s->first + 1) % (CLIENT_BATCHES + 1);
@@ -209,13 +212,13 @@ stream_failed(struct mess *m, enum mess_err err)
 	struct client_stream *s = &m->stream;
 	bool aborting = m->aborting;
 
+	/* Anything still on its way would be taken for another request's reply. */
+	if (m->fd != -1 && m->pending_count > 0)
+		client_disconnect(m);
 	s->flying = s->refused = s->singles = 0;
 	for (size_t i = 0; i < CLIENT_BATCHES + 1; i++)
 		batch_empty(&s->fill[i]);
 	s->err = err;
-	/* Anything still on its way would be taken for another request's reply. */
-	if (m->fd != -1 && m->pending_count > 0)
-		client_disconnect(m);
 	m->aborting = aborting && m->fd != -1;
 	return err;
 }
@@ -266,7 +269,7 @@ flush_to_file(struct mess *m)
 
 	if ((err = maildir_put(m->spool_dir, m->stream.topic, MAILDIR_RECORDS, buf_data(&b->data),
 		buf_len(&b->data))) != MESS_OK)
-		return client_direct_failed(m, err);
+		return client_published(m, client_direct_failed(m, err));
 	stored(&m->stream, b->count, 0);
 	batch_empty(b);
 	return MESS_OK;
@@ -299,6 +302,7 @@ stream_begin(struct mess *m, const char *topic)
 	s->direct = direct;
 	s->err = MESS_OK;
 	s->durable = 0;
+	m->in_doubt = false;
 	(void)strlcpy(s->topic, topic, sizeof s->topic); /* checked: it fits */
 	for (size_t i = 0; i < CLIENT_BATCHES + 1; i++)
 		s->fill[i].data.max = direct ? FILE_BATCH + RECORD_MAX : BATCH_MAX;
@@ -420,6 +424,9 @@ mess_wait(struct mess *m)
 		err = flush_batch(m);
 	if (err == MESS_OK && (err = settle(m, flight_is_over)) != MESS_OK)
 		(void)stream_failed(m, err); /* returned below */
+	/* The connection may have been lost, and with it a batch, where nothing else failed. */
+	if (err == MESS_OK)
+		err = s->err;
 	s->open = s->direct = false;
 	s->err = MESS_OK;
 	return err;

@@ -207,6 +207,12 @@ consumer_take(struct consumer *c, uint64_t n, bool now)
 	wake(c->flow);
 }
 
+bool
+consumer_holds(const struct consumer *c, uint64_t lo, uint64_t hi)
+{
+	return ranges_contain(&c->leased, lo, hi);
+}
+
 enum mess_err
 consumer_ack(struct consumer *c, uint64_t lo, uint64_t hi)
 {

@@ -47,6 +47,8 @@ uint64_t consumer_start(const struct consumer *c);
 bool consumer_is_done(const struct consumer *c);
 /* n more may be sent; with now, END when nothing is ready. */
 void consumer_take(struct consumer *c, uint64_t n, bool now);
+/* Are all of these in its hands? */
+bool consumer_holds(const struct consumer *c, uint64_t lo, uint64_t hi);
 /* Settle what it holds, in the commit being gathered; MESS_USAGE when it does not hold it. */
 NODISCARD enum mess_err consumer_ack(struct consumer *c, uint64_t lo, uint64_t hi);
 /* Its socket took something. */

@@ -44,6 +44,7 @@ enum mess_err {
 	MESS_PROTOCOL,
 	MESS_DENIED,
 	MESS_CONFIG,
+	MESS_CANCELLED,
 };
 
 /* The text and the exit status of an error; static, never NULL. */
@@ -74,6 +75,17 @@ void mess_close(struct mess *m);
 const char *mess_detail(const struct mess *m);
 
 /*
+ * A way out of calls that wait: from now on they fail with MESS_CANCELLED
+ * when they would wait and fd is readable (-1: never again).  Nothing is
+ * read from fd, which stays the caller's.  A request that was waited for may
+ * have been done.
+ */
+void mess_cancel_on(struct mess *m, int fd);
+
+/* MESS_OK if that is what a topic may be called; mess_detail says why not. */
+MESS_NODISCARD enum mess_err mess_topic_check(struct mess *m, const char *topic);
+
+/*
  * One message to publish.  Headers are "Name: value\n" lines, names of
  * [A-Za-z][A-Za-z0-9-]{0,63} not starting with "Mess-", values UTF-8
  * without control characters, 64 of them in at most 8 KiB.
@@ -100,7 +112,8 @@ MESS_NODISCARD enum mess_err mess_publish(struct mess *m, const char *topic,
  * Publish a stream.  mess_queue copies the message and sends full batches
  * without waiting; mess_flush sends what is queued; mess_wait returns when
  * all of it is durable.  mess_durable is how many of the stream's messages
- * are, in order: after an error exactly the first that many were stored.
+ * are, in order: after an error exactly the first that many were stored,
+ * unless mess_in_doubt.
  * One topic a stream; mess_wait ends it.
  */
 MESS_NODISCARD enum mess_err mess_queue(struct mess *m, const char *topic,
@@ -108,6 +121,13 @@ MESS_NODISCARD enum mess_err mess_queue(struct mess *m, const char *topic,
 MESS_NODISCARD enum mess_err mess_flush(struct mess *m);
 MESS_NODISCARD enum mess_err mess_wait(struct mess *m);
 uint64_t mess_durable(const struct mess *m);
+
+/*
+ * After a publish that failed: may what it did not report as durable be
+ * stored all the same?  So it is when the connection was lost before the
+ * answer, or the disk failed.
+ */
+bool mess_in_doubt(const struct mess *m);
 
 /*
  * Called for every message of a stream once it is durable, in order, with
@@ -187,6 +207,8 @@ MESS_NODISCARD enum mess_err mess_body_read(struct mess *m, void *buf, size_t si
 /*
  * Settle messages lo to hi.  Acks are gathered and sent by mess_next,
  * mess_ack_flush or mess_ack_wait; after mess_ack_wait all are durable.
+ * When the connection was lost before that was certain, and they were not
+ * acked again since, mess_ack_wait says MESS_NODAEMON once.
  */
 MESS_NODISCARD enum mess_err mess_ack(struct mess *m, uint64_t lo, uint64_t hi);
 MESS_NODISCARD enum mess_err mess_ack_flush(struct mess *m);

@@ -176,6 +176,11 @@ do_ack(struct session *s, const struct request *r)
 	}
 	if (consumer_topic(s->consumer)->gone)
 		err = MESS_NOTOPIC;
+	/* All of it or nothing: first look, then settle. */
+	while (err == MESS_OK && protocol_next_range(&ranges, &len, &lo, &hi))
+		err = consumer_holds(s->consumer, lo, hi) ? MESS_OK : MESS_USAGE;
+	ranges = r->ranges;
+	len = r->ranges_len;
 	while (err == MESS_OK && protocol_next_range(&ranges, &len, &lo, &hi))
 		err = consumer_ack(s->consumer, lo, hi);
 	if (err == MESS_USAGE)
@@ -246,8 +251,14 @@ do_delete(struct session *s, const struct request *r)
 /* --- dispatch ----------------------------------------------------------- */
 
 static void
-do_hello(struct session *s)
+do_hello(struct session *s, const struct request *r)
 {
+	if (r->version != PROTOCOL_VERSION) {
+		session_error(s, MESS_PROTOCOL, "this engine speaks version %d of the protocol, not %llu",
+		    PROTOCOL_VERSION, (unsigned long long)r->version);
+		s->closing = true;
+		return;
+	}
 	session_ok(s, "mess %d %s %llu", PROTOCOL_VERSION,
 	    s->host->acl.personal ? "personal" : "system", (unsigned long long)s->host->body_max);
 	/*
@@ -264,7 +275,7 @@ handle(struct session *s, const struct input_item *item)
 
 	switch (r->verb) {
 	case REQ_HELLO:
-		do_hello(s);
+		do_hello(s, r);
 		return;
 	case REQ_PUB:
 		request_pub(s, item);

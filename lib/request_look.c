@@ -4,6 +4,8 @@
  */
 #include "request.h"
 
+#include <stdio.h>
+
 /* Payload of a reply that may be asked for in pieces. */
 struct listing {
 	struct buf text;
@@ -123,16 +125,18 @@ add_open_stat(struct session *s, struct topic *t, struct buf *out)
 	struct subscription *sub;
 	uint64_t sec = 0, damaged = log_counted(l, LOG_DAMAGED);
 	uint32_t nsec = 0;
+	char oldest[32] = "0";
 	enum mess_err err;
 
 	if ((err = subscriptions_of(t, &set)) != MESS_OK)
 		return err;
-	(void)delivery_oldest(s->host->delivery, t, &sec, &nsec); /* 0 when there is none */
+	if (delivery_oldest(s->host->delivery, t, &sec, &nsec))
+		(void)snprintf(oldest, sizeof oldest, "%llu.%09u", (unsigned long long)sec, nsec); /* fits */
 	if ((err = buf_printf(out, "topic %s\npublished %llu\nfirst %llu\npresent %llu\nbytes %llu\n"
-	    "depth %llu\noldest %llu.%09u\ndamaged %llu\n", t->name,
+	    "depth %llu\noldest %s\ndamaged %llu\n", t->name,
 	    (unsigned long long)(log_durable(l) - 1), (unsigned long long)log_first(l),
 	    (unsigned long long)(log_durable(l) - log_first(l)), (unsigned long long)log_bytes(l),
-	    (unsigned long long)depth(l, set), (unsigned long long)sec, nsec,
+	    (unsigned long long)depth(l, set), oldest,
 	    (unsigned long long)damaged)) != MESS_OK)
 		return err;
 	for (sub = subscriptions_first(set); sub != NULL; sub = TAILQ_NEXT(sub, link))

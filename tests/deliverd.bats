@@ -7,6 +7,11 @@
 load helper
 
 teardown() {
+	local pid
+
+	for pid in ${listener:-} ${liar:-}; do # where a test failed before it could
+		kill "$pid" 2>/dev/null || :
+	done
 	mess_teardown
 	[ -z "${OPEN:-}" ] || rm -rf "$OPEN"
 }
@@ -315,7 +320,7 @@ published_at_least() {
 	wait_for "$MESS_PATIENCE" grep -q READY=1 said
 	deliverd_stop
 	wait_for "$MESS_PATIENCE" grep -q STOPPING=1 said
-	kill "$listener"
+	kill "$listener" 2>/dev/null || :
 }
 
 @test "deliverd: a NOTIFY_SOCKET that nobody reads is no reason not to serve" {

@@ -92,10 +92,11 @@ explains() {
 @test "kill: each message is in the spool whole after kill -9, and its sum holds" {
 	cd "$BATS_TEST_TMPDIR"
 	deliverd_start
-	seq 1 50000 | mess-pub -l t &
+	seq 1 50000 | mess-pub -l t 3>&- &
+	publisher=$!
 	wait_for "$MESS_PATIENCE" test -d "$MESS_SPOOL/t"
 	deliverd_kill
-	wait || :
+	wait "$publisher" || :
 
 	mess-sub -e --records t >records
 

@@ -35,8 +35,8 @@ taken_in() {
 	for i in {1..20}; do
 		printf "%s" "$i" >tmp/x && mv tmp/x "new/$(printf %03d "$i")"
 	done
-	head -c 300000 /dev/zero >tmp/large && mv tmp/large new/large
-	: >tmp/empty && mv tmp/empty new/empty
+	head -c 300000 /dev/zero >tmp/x && mv tmp/x new/101
+	: >tmp/x && mv tmp/x new/102
 
 	mess-sub -n 20 -l t | cmp - <(seq 1 20)
 	assert_equal "$(mess-sub -n 1 t | wc -c)" 300000

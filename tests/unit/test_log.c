@@ -564,7 +564,7 @@ fill_and_crash(void *arg)
 	CHECK(append_large(g, LARGE) == 61);
 	storage_commit(g);
 	(void)storage_append(g, 100);
-	CHECK(append_large(g, 5) == 63);
+	CHECK(append_large(g, LARGE) == 63);
 }
 
 TEST("log: after a crash all that was committed is there, and the rest leaves nothing")
