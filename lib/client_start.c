@@ -26,6 +26,7 @@
 #define REASON_MAX 1024
 #define PAUSE_MOST_MS 50
 #define CANNOT_RUN 127
+#define ENGINE_KILLED (-2)
 
 /* Cut short by a signal there is one more try. */
 static enum mess_err
@@ -209,7 +210,7 @@ hear(struct mess *m, int fd, struct buf *reason)
 	}
 }
 
-/* Its exit status, once it is dead; -1 when it lives or nobody can tell. */
+/* Its exit status, once it is dead; ENGINE_KILLED by a signal; -1 when it lives or nobody can tell. */
 static int
 engine_status(struct mess *m)
 {
@@ -224,7 +225,7 @@ engine_status(struct mess *m)
 		if (pid != 0)
 			m->engine = 0;
 		if (pid > 0)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+			return WIFEXITED(status) ? WEXITSTATUS(status) : ENGINE_KILLED;
 		if (pid == -1 || pause_ms(m, 10) != MESS_OK)
 			return -1;
 	}
@@ -249,13 +250,15 @@ last_words(const struct buf *reason, size_t *len)
 	return text + n - *len;
 }
 
-/* It was too late: another engine has the spool. */
+/* It was too late, another engine has the spool; or it was killed, which says nothing of the next. */
 static bool
-lost_the_race(int status, const char *words, size_t len)
+may_try_again(int status, const char *words, size_t len)
 {
 	const char *busy = mess_strerror(MESS_BUSY);
 	size_t n = strlen(busy);
 
+	if (status == ENGINE_KILLED)
+		return true;
 	return status == EX_TEMPFAIL && len >= n && memcmp(words + len - n, busy, n) == 0;
 }
 
@@ -296,7 +299,7 @@ start(struct mess *m)
 		return err;
 	status = engine_status(m);
 	words = last_words(&reason, &len);
-	if (status == -1 || status == EX_OK || lost_the_race(status, words, len))
+	if (status == -1 || status == EX_OK || may_try_again(status, words, len))
 		return MESS_BUSY;
 	return died(m, status, words, len);
 }

@@ -9,6 +9,11 @@ load helper
 
 KILLS=${MESS_KILLS:-200}
 
+teardown() {
+	touch "$BATS_TEST_TMPDIR/stop"
+	mess_teardown
+}
+
 # The pid of whoever holds the spool's lock, nothing if nobody does.
 lock_holder() {
 	awk -v end=":$(stat -c %i "$MESS_SPOOL/.lock")" \
@@ -34,6 +39,7 @@ produce() {
 			next=$((next + n))
 		fi
 		echo $((next - 1)) >"acked.$1"
+		sleep 0.03
 	done
 }
 
