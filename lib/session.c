@@ -84,6 +84,9 @@ session_touch(struct session *s)
 
 /* --- replies ------------------------------------------------------------ */
 
+static void reply(struct session *s, const char *word, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
 static void
 reply(struct session *s, const char *word, const char *fmt, va_list ap)
 {

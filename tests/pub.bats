@@ -469,13 +469,14 @@ random_messages() {
 	wait_for "$MESS_PATIENCE" published_is t 1000
 
 	deliverd_kill
-	seq 1001 2000 >&"$feed"
+	# mess-pub may leave before it has read all of it.
+	seq 1001 2000 >&"$feed" 2>/dev/null || :
 	exec {feed}>&-
 	status=0
 	wait "$pub" || status=$?
 
 	assert_equal "$status" 69
-	grep -q '^mess-pub: t: 1000 messages are durable, stopped at line 1001: ' said
+	grep -q '^mess-pub: t: 1000 messages are durable, stopped at line 1001[:,]' said
 	assert_equal "$(wc -l <said)" 1
 	mess-sub -e -l t >out
 	seq 1 1000 | cmp - out

@@ -46,12 +46,13 @@ static const int forbidden[] = {
 static enum mess_err
 add_rules(scmp_filter_ctx ctx)
 {
+	const struct scmp_arg_cmp not_unix = { .arg = 0, .op = SCMP_CMP_NE, .datum_a = AF_UNIX };
+
 	for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
 		/* EDOM: this architecture has no such call, so nobody can make it. */
 		if (seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), forbidden[i], 0) < 0)
 			return MESS_SYSTEM;
-	if (seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-	    SCMP_A0(SCMP_CMP_NE, AF_UNIX)) < 0)
+	if (seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, &not_unix) < 0)
 		return MESS_SYSTEM;
 	return MESS_OK;
 }
