@@ -139,7 +139,7 @@ have(const struct bench *b, int file, const char *text)
 	char path[32], full[33];
 
 	file_name(path, (uint64_t)file);
-	(void)snprintf(full, sizeof full, "%s%s", text, "................................" + strlen(text));
+	(void)snprintf(full, sizeof full, "%s%s", text, &"................................"[strlen(text)]);
 	return file_is(b->spool.dir, path, full);
 }
 
