@@ -449,11 +449,14 @@ publish_until_ended() {
 	wait_for "$MESS_PATIENCE" has_consumers t 1
 	mess-pub -m one t
 	wait_for "$MESS_PATIENCE" has_lines "$OUT" 1
+	# Not only written: one whose ack is lost would rightly come again.
+	wait_for "$MESS_PATIENCE" pending_is t 0
 
 	deliverd_stop
 	deliverd_start
 	mess-pub -m two t
 	wait_for "$MESS_PATIENCE" has_lines "$OUT" 2
+	wait_for "$MESS_PATIENCE" pending_is t 0
 	deliverd_kill
 	deliverd_start
 	mess-pub -m three t
