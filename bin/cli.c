@@ -337,6 +337,18 @@ joined(const char *a, const char *b)
 }
 
 /* What is not absolute would be another spool in every directory: it does not count. */
+const char *
+cli_topic(int argc, char *argv[], const struct cli_text *text)
+{
+	if (optind == argc)
+		cli_usage(text, "which topic?");
+	if (optind + 1 < argc)
+		cli_usage(text, "one operand too many: %s", cli_cut(argv[optind + 1]));
+	if (argv[optind][0] == '\0')
+		cli_usage(text, "a topic's name is not empty");
+	return argv[optind];
+}
+
 char *
 cli_personal_spool(void)
 {

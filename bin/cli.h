@@ -75,6 +75,9 @@ _Noreturn void cli_usage(const struct cli_text *text, const char *fmt, ...)
 /* The path of the caller's personal spool, to be freed; NULL without a home directory. */
 char *cli_personal_spool(void);
 
+/* The one operand that is left, a topic; exits with EX_USAGE for none, an empty one, or more. */
+const char *cli_topic(int argc, char *argv[], const struct cli_text *text);
+
 /* A handle for where options, environment and installation say; exits when that fails. */
 struct mess *cli_open(const struct cli_where *w);
 

@@ -447,7 +447,7 @@ main(int argc, char *argv[])
 
 	(void)umask(077);
 	cli_init(argv);
-	while ((option = getopt_long(argc, argv, "c:tTv", long_options, NULL)) != -1)
+	while ((option = cli_getopt(argc, argv, "c:tTv", long_options, &text)) != -1)
 		parse_option(&d, option);
 	if (optind < argc)
 		cli_usage(&text, "%s: no operand is expected", argv[optind]);

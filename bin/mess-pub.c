@@ -179,16 +179,24 @@ end_stream(struct pub *p)
 	return MESS_OK;
 }
 
-static enum mess_err
-queue(struct pub *p, const char *body, size_t len)
+/* A message with the headers of -H. */
+static struct mess_message
+with_headers(const struct pub *p, const char *body, size_t len)
 {
 	const struct buf *h = &p->o->headers;
-	const struct mess_message msg = {
+
+	return (struct mess_message){
 		.headers = buf_len(h) > 0 ? buf_data(h) : NULL,
 		.headers_len = buf_len(h),
 		.body = body,
 		.body_len = len,
 	};
+}
+
+static enum mess_err
+queue(struct pub *p, const char *body, size_t len)
+{
+	const struct mess_message msg = with_headers(p, body, len);
 	enum mess_err err = mess_queue(p->m, p->o->topic, &msg);
 
 	p->streaming |= err == MESS_OK;
@@ -229,13 +237,7 @@ begin_body(struct pub *p)
 static enum mess_err
 publish(struct pub *p, const char *body, size_t len)
 {
-	const struct buf *h = &p->o->headers;
-	const struct mess_message msg = {
-		.headers = buf_len(h) > 0 ? buf_data(h) : NULL,
-		.headers_len = buf_len(h),
-		.body = body,
-		.body_len = len,
-	};
+	const struct mess_message msg = with_headers(p, body, len);
 	enum mess_err err;
 	uint64_t seq;
 
@@ -724,13 +726,7 @@ read_options(int argc, char *argv[], struct options *o)
 		read_option(o, c);
 	if (o->message != NULL && (o->file != NULL || o->form != FORM_WHOLE))
 		cli_usage(&text, "-m goes with none of -f, -l, -0, -D and --records");
-	if (optind == argc)
-		cli_usage(&text, "which topic?");
-	if (optind + 1 < argc)
-		cli_usage(&text, "one operand too many: %s", cli_cut(argv[optind + 1]));
-	if (argv[optind][0] == '\0')
-		cli_usage(&text, "a topic's name is not empty");
-	o->topic = argv[optind];
+	o->topic = cli_topic(argc, argv, &text);
 }
 
 int

@@ -848,12 +848,7 @@ read_options(int argc, char *argv[], struct options *o)
 
 	while ((c = cli_getopt(argc, argv, "0W:eln:qs:v", longs, &text)) != -1)
 		read_option(o, c);
-	if (optind == argc)
-		cli_usage(&text, "which topic?");
-	if (optind + 1 < argc)
-		cli_usage(&text, "one operand too many: %s", cli_cut(argv[optind + 1]));
-	if (argv[optind][0] == '\0')
-		cli_usage(&text, "a topic's name is not empty");
+	o->topic = cli_topic(argc, argv, &text);
 	if (o->mode == MODE_TAIL && o->drain)
 		cli_usage(&text, "--tail shows what is still to come: not with -e");
 	if (o->mode == MODE_TAIL && o->name != NULL)
@@ -862,7 +857,6 @@ read_options(int argc, char *argv[], struct options *o)
 		o->name = "default";
 	if (o->mode == MODE_PEEK)
 		o->drain = true;
-	o->topic = argv[optind];
 }
 
 int
