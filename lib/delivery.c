@@ -347,7 +347,7 @@ handed_out(struct consumer *c, const struct range *run)
 static void
 send_run(struct consumer *c, const struct log_run *run)
 {
-	output_printf(c->output, "MSG %s %llu %zu\n", c->flow->topic->name,
+	output_printf(c->output, "MSG %s %llu %zu 1\n", c->flow->topic->name,
 	    (unsigned long long)(run->last - run->first + 1), run->len);
 	output_run(c->output, run->data, run->len, run->segment->file, run->off);
 }
@@ -382,7 +382,7 @@ send_apart(struct consumer *c, const struct log_run *run)
 
 	if ((err = open_body(c, run, &file)) != MESS_OK)
 		return err;
-	output_printf(c->output, "MSG %s 1 %llu\n", c->flow->topic->name,
+	output_printf(c->output, "MSG %s 1 %llu 1\n", c->flow->topic->name,
 	    (unsigned long long)(before + run->record.body_len + 1));
 	output_text(c->output, line, log_run_line(run, line));
 	output_text(c->output, run->data + run->line_len, before - run->line_len);

@@ -104,7 +104,7 @@ counted(const struct request *r)
 	case REQ_STREAM:
 		return r->headers_len;
 	default:
-		return 0;
+		return r->options_len;
 	}
 }
 

@@ -35,12 +35,24 @@ static const struct {
 	[REQ_PUBS] = { "PUBS", "tcb" },
 	[REQ_STREAM] = { "STREAM", "th" },
 	[REQ_RESUME] = { "RESUME", "" },
-	[REQ_SUB] = { "SUB", "ts" },
-	[REQ_TAIL] = { "TAIL", "t" },
+	[REQ_SUB] = { "SUB", "ps|l" },
+	[REQ_TAIL] = { "TAIL", "p" },
 	[REQ_PEEK] = { "PEEK", "ts" },
 	[REQ_TAKE] = { "TAKE", "c|n" },
 	[REQ_ACK] = { "ACK", "tr" },
-	[REQ_CREATE] = { "CREATE", "t" },
+	[REQ_NACK] = { "NACK", "tr" },
+	[REQ_RETRY] = { "RETRY", "tql" },
+	[REQ_DEAD] = { "DEAD", "tql" },
+	[REQ_HOLD] = { "HOLD", "tqm" },
+	[REQ_SETTLE] = { "SETTLE", "wtsqkl" },
+	[REQ_SUBADD] = { "SUBADD", "tsl" },
+	[REQ_SUBRM] = { "SUBRM", "ts" },
+	[REQ_SEEK] = { "SEEK", "tsx" },
+	[REQ_RELEASE] = { "RELEASE", "ts" },
+	[REQ_REDRIVE] = { "REDRIVE", "tl" },
+	[REQ_CREATE] = { "CREATE", "t|l" },
+	[REQ_SET] = { "SET", "tl" },
+	[REQ_PURGE] = { "PURGE", "t|d" },
 	[REQ_DELETE] = { "DELETE", "t" },
 	[REQ_LIST] = { "LIST", "p|a" },
 	[REQ_SHOW] = { "SHOW", "t" },
@@ -121,6 +133,54 @@ read_range(const char **at, const char *end, uint64_t *lo, uint64_t *hi)
 	return record_read_number(at, end, hi) && *lo <= *hi;
 }
 
+/* SECONDS.NANOSECONDS, as in a record's line. */
+static bool
+word_time(struct word w, uint64_t *sec, uint32_t *nsec)
+{
+	const char *at = w.at, *end = w.at + w.len;
+	uint32_t n = 0;
+
+	if (!record_read_number(&at, end, sec) || *sec > INT64_MAX || end - at != 10 || *at++ != '.')
+		return false;
+	for (; at < end; at++) {
+		if (*at < '0' || *at > '9')
+			return false;
+		n = n * 10 + (uint32_t)(*at - '0');
+	}
+	*nsec = n;
+	return true;
+}
+
+static bool
+word_position(struct word w, struct position *out)
+{
+	struct word rest = { w.at + 1, w.len - 1 };
+	struct position p = { .kind = POS_NUMBER };
+
+	if (word_is(w, "oldest"))
+		p.kind = POS_OLDEST;
+	else if (word_is(w, "now"))
+		p.kind = POS_NOW;
+	else if (w.len > 1 && *w.at == '-') {
+		p.kind = POS_LAST;
+		if (!word_number(rest, &p.n))
+			return false;
+	} else if (w.len > 1 && *w.at == '@') {
+		p.kind = POS_TIME;
+		if (!word_time(rest, &p.n, &p.nsec))
+			return false;
+	} else if (!word_number(w, &p.n))
+		return false;
+	*out = p;
+	return true;
+}
+
+bool
+protocol_read_position(const char *text, size_t len, struct position *out)
+{
+	return len > 0 && word_position((struct word){ text, len }, out);
+}
+
 /* --- requests --- */
 
 /* Copy a word that fits and hides nothing behind a NUL, and check it. */
@@ -173,6 +233,66 @@ read_ranges(struct word w, struct words *rest, struct request *r, const char **w
 	return MESS_OK;
 }
 
+/* 16 lower-case hex digits. */
+static bool
+word_token(struct word w, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	if (w.len != 16)
+		return false;
+	for (size_t i = 0; i < w.len; i++) {
+		char c = w.at[i];
+
+		if (c >= '0' && c <= '9')
+			n = n << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			n = n << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*out = n;
+	return true;
+}
+
+static bool
+word_settle(struct word w, enum settle *out)
+{
+	static const char *const words[] = { [SETTLE_ACK] = "ack", [SETTLE_NACK] = "nack",
+		[SETTLE_RETRY] = "retry", [SETTLE_DEAD] = "dead" };
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (word_is(w, words[i])) {
+			*out = (enum settle)i;
+			return true;
+		}
+	return false;
+}
+
+/* Words of the requests that settle and move. */
+static enum mess_err
+read_settling(char kind, struct word w, struct request *r, const char **why)
+{
+	switch (kind) {
+	case 'w':
+		return word_settle(w, &r->how) ? MESS_OK :
+		    refuse(MESS_PROTOCOL, why, "a message is settled by ack, nack, retry or dead");
+	case 'k':
+		return word_token(w, &r->token) ? MESS_OK :
+		    refuse(MESS_PROTOCOL, why, "a token is 16 digits of 0-9 and a-f");
+	case 'x':
+		return word_position(w, &r->position) ? MESS_OK :
+		    refuse(MESS_PROTOCOL, why, "a position is oldest, now, N, -N or @SECONDS.NANOSECONDS");
+	case 'd':
+		r->has_position = true;
+		r->position.kind = POS_TIME;
+		return word_time(w, &r->position.n, &r->position.nsec) ? MESS_OK :
+		    refuse(MESS_PROTOCOL, why, "a time is SECONDS.NANOSECONDS");
+	default:
+		return refuse(MESS_BUG, why, "the grammar has a word that nothing reads");
+	}
+}
+
 static enum mess_err
 read_arg(char kind, struct word w, struct words *rest, struct request *r, const char **why)
 {
@@ -200,8 +320,14 @@ read_arg(char kind, struct word w, struct words *rest, struct request *r, const 
 	case 'n':
 		r->now = word_is(w, "now");
 		return r->now ? MESS_OK : refuse(MESS_PROTOCOL, why, "only now may follow TAKE N");
+	case 'l':
+		return read_number_arg(w, &r->options_len, why);
+	case 'q':
+		return read_number_arg(w, &r->seq, why);
+	case 'm':
+		return read_number_arg(w, &r->ms, why);
 	default:
-		return refuse(MESS_BUG, why, "the grammar has a word that nothing reads");
+		return read_settling(kind, w, r, why);
 	}
 }
 
@@ -229,6 +355,8 @@ read_args(const char *args, struct words *rest, struct request *r, const char **
 		err = read_arg(*args, w, rest, r, &rule);
 		if (err != MESS_OK && err != MESS_BADNAME)
 			return refuse(err, why, rule);
+		if (optional && *args == 'l' && r->options_len == 0)
+			return refuse(MESS_PROTOCOL, why, "where options may be missing, 0 bytes are none");
 		if (err != MESS_OK && named == MESS_OK)
 			named = refuse(err, why, rule);
 	}
@@ -261,6 +389,8 @@ check_limits(const struct request *r, const char **why)
 		return refuse(MESS_TOOBIG, why, "a body of PUB is at most 262144 bytes: use STREAM");
 	if (r->verb == REQ_PUBS && r->body_len > PROTOCOL_BATCH_MAX)
 		return refuse(MESS_TOOBIG, why, "a batch is at most 278528 bytes");
+	if (r->options_len > PROTOCOL_OPTIONS_MAX)
+		return refuse(MESS_TOOBIG, why, "options are at most 8192 bytes");
 	if (r->verb == REQ_PUBS && r->count > PROTOCOL_BATCH_COUNT)
 		return refuse(MESS_TOOBIG, why,
 		    "a batch is at most " TEXT(PROTOCOL_BATCH_COUNT) " messages");
@@ -284,7 +414,8 @@ clear(struct request *r)
 {
 	r->topic[0] = r->after[0] = r->sub[0] = '\0';
 	r->version = r->headers_len = r->body_len = r->count = 0;
-	r->now = false;
+	r->options_len = r->seq = r->ms = r->token = 0;
+	r->now = r->has_position = false;
 	r->ranges = NULL;
 	r->ranges_len = 0;
 }
@@ -320,6 +451,45 @@ protocol_next_range(const char **ranges, size_t *len, uint64_t *lo, uint64_t *hi
 		(*ranges)++; /* the space */
 	*len = (size_t)(end - *ranges);
 	return true;
+}
+
+/* --- option lines --- */
+
+bool
+protocol_next_option(const char **options, size_t *len, struct protocol_option *out,
+    enum mess_err *err)
+{
+	const char *nl, *colon;
+	size_t n;
+
+	*err = MESS_OK;
+	if (*len == 0)
+		return false;
+	nl = memchr(*options, '\n', *len);
+	n = nl == NULL ? 0 : (size_t)(nl - *options);
+	colon = memchr(*options, ':', n);
+	if (colon == NULL || nl - colon < 2 || colon[1] != ' ' || colon == *options ||
+	    memchr(*options, '\0', n) != NULL) {
+		*err = MESS_USAGE;
+		return false;
+	}
+	*out = (struct protocol_option){ .name = *options, .name_len = (size_t)(colon - *options),
+		.value = colon + 2, .value_len = (size_t)(nl - colon) - 2 };
+	*options += n + 1;
+	*len -= n + 1;
+	return true;
+}
+
+bool
+protocol_option_is(const struct protocol_option *o, const char *name)
+{
+	return word_is((struct word){ o->name, o->name_len }, name);
+}
+
+bool
+protocol_option_number(const struct protocol_option *o, uint64_t *out)
+{
+	return o->value_len > 0 && word_number((struct word){ o->value, o->value_len }, out);
 }
 
 /* --- what is counted inside a PUBS and a STREAM --- */
@@ -387,7 +557,7 @@ read_msg(struct words *rest, struct reply *out)
 	return next_word(rest, &topic) &&
 	    copy_name(topic, out->topic, sizeof out->topic, name_check_topic, NULL) == MESS_OK &&
 	    next_number(rest, &out->count) && next_number(rest, &out->bytes) &&
-	    !rest->more && out->count > 0;
+	    next_number(rest, &out->attempt) && !rest->more && out->count > 0 && out->attempt > 0;
 }
 
 static bool
@@ -420,7 +590,7 @@ protocol_read_reply(const char *line, size_t len, struct reply *out)
 	r.text = line + len;
 	r.text_len = 0;
 	r.topic[0] = '\0';
-	r.count = r.bytes = 0;
+	r.count = r.bytes = r.attempt = 0;
 	if (len >= PROTOCOL_LINE_MAX || !next_word(&rest, &kind) || !read_reply(kind, &rest, &r))
 		return MESS_PROTOCOL;
 	*out = r;

@@ -15,6 +15,7 @@
 #define PROTOCOL_BATCH_COUNT 16384	/* messages of one PUBS */
 #define PROTOCOL_CHUNK_MAX ((size_t)1024 * 1024)	/* bytes of one STREAM chunk */
 #define PROTOCOL_TAKE_MAX INT64_MAX
+#define PROTOCOL_OPTIONS_MAX ((size_t)8192)	/* bytes of option lines */
 
 enum request_verb {
 	REQ_HELLO,
@@ -27,11 +28,38 @@ enum request_verb {
 	REQ_PEEK,
 	REQ_TAKE,
 	REQ_ACK,
+	REQ_NACK,
+	REQ_RETRY,
+	REQ_DEAD,
+	REQ_HOLD,
+	REQ_SETTLE,
+	REQ_SUBADD,
+	REQ_SUBRM,
+	REQ_SEEK,
+	REQ_RELEASE,
+	REQ_REDRIVE,
 	REQ_CREATE,
+	REQ_SET,
+	REQ_PURGE,
 	REQ_DELETE,
 	REQ_LIST,
 	REQ_SHOW,
 	REQ_STAT,
+};
+
+/* A place to begin at: oldest, now, N, -N (the last N), @SECONDS.NANOSECONDS. */
+struct position {
+	enum { POS_OLDEST, POS_NOW, POS_NUMBER, POS_LAST, POS_TIME } kind;
+	uint64_t n;		/* number, or seconds */
+	uint32_t nsec;
+};
+
+/* How a held message ends. */
+enum settle {
+	SETTLE_ACK,
+	SETTLE_NACK,
+	SETTLE_RETRY,
+	SETTLE_DEAD,
 };
 
 struct request {
@@ -44,8 +72,15 @@ struct request {
 	uint64_t body_len;		/* PUB; PUBS: bytes of the batch */
 	uint64_t count;			/* PUBS: messages; TAKE: credit */
 	bool now;			/* TAKE */
-	const char *ranges;		/* ACK: borrowed from the line, protocol_next_range */
+	const char *ranges;		/* ACK, NACK: borrowed from the line, protocol_next_range */
 	size_t ranges_len;
+	uint64_t options_len;		/* bytes of option lines that follow: protocol_next_option */
+	uint64_t seq;			/* RETRY, DEAD, HOLD, SETTLE */
+	uint64_t ms;			/* HOLD */
+	uint64_t token;			/* SETTLE */
+	enum settle how;
+	bool has_position;		/* PURGE: not everything */
+	struct position position;	/* SEEK; PURGE: POS_TIME */
 };
 
 /*
@@ -57,8 +92,25 @@ struct request {
 NODISCARD enum mess_err protocol_read_request(const char *line, size_t len, struct request *out,
     const char **why);
 
-/* The next of ACK's ranges; false at the end.  The line was checked before. */
+/* The next of the ranges; false at the end.  The line was checked before. */
 bool protocol_next_range(const char **ranges, size_t *len, uint64_t *lo, uint64_t *hi);
+
+/* oldest, now, N, -N or @SEC.NSEC; false for anything else. */
+bool protocol_read_position(const char *text, size_t len, struct position *out);
+
+/*
+ * The next "Name: value" of option lines; false at the end.  MESS_USAGE in
+ * *err when what is left is no such line.
+ */
+struct protocol_option {
+	const char *name, *value;	/* borrowed, not ended */
+	size_t name_len, value_len;
+};
+bool protocol_next_option(const char **options, size_t *len, struct protocol_option *out,
+    enum mess_err *err);
+bool protocol_option_is(const struct protocol_option *o, const char *name);
+/* A decimal number of at most 2^63-1. */
+bool protocol_option_number(const struct protocol_option *o, uint64_t *out);
 
 /*
  * "HLEN BLEN\n" before each message of a PUBS; *used is the line's length.
@@ -84,6 +136,7 @@ struct reply {
 	size_t text_len;
 	char topic[NAME_TOPIC_MAX + 1];
 	uint64_t count, bytes;
+	uint64_t attempt;	/* MSG: 1 is the first */
 };
 
 /*

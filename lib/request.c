@@ -320,6 +320,8 @@ handle(struct session *s, const struct input_item *item)
 	case REQ_STAT:
 		request_stat(s, r);
 		return;
+	default:
+		session_error(s, MESS_USAGE, "no such request");
 	}
 }
 

@@ -127,7 +127,7 @@ ERR protocol"
 	exec {feed}>&-
 	wait "$talker"
 
-	sed -i 's/^mess1 1 [0-9.]* [0-9]* [0-9]* [0-9]* 12 5 [0-9a-f]*$/RECORD/; s/^MSG greetings 1 [0-9]*$/MSG/' replies
+	sed -i 's/^mess1 1 [0-9.]* [0-9]* [0-9]* [0-9]* 12 5 [0-9a-f]*$/RECORD/; s/^MSG greetings 1 [0-9]* 1$/MSG/' replies
 	printf '%s\n' 'OK mess 1 personal 1073741824' 'OK 1' 'OK 1' OK MSG RECORD 'Lang: en-GB' '' hello OK |
 		cmp - replies
 }
@@ -276,7 +276,7 @@ nothing_in_tmp() {
 	run replies_to 'SUB t default\nTAKE 10 now\n'
 	assert_line --index 0 'OK 1'
 	assert_line --index 1 'OK'
-	assert_line --index 2 --regexp '^MSG t 3 [0-9]+$'
+	assert_line --index 2 --regexp '^MSG t 3 [0-9]+ 1$'
 	assert_line 3
 	assert_equal "${lines[-1]}" END
 }

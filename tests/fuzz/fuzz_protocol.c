@@ -54,6 +54,77 @@ print_page(struct buf *b, const char *verb, const struct request *r)
 }
 
 static void
+print_options(struct buf *b, const struct request *r)
+{
+	if (r->options_len > 0)
+		PRINT(b, " %" PRIu64, r->options_len);
+}
+
+static void
+print_position(struct buf *b, const struct position *p)
+{
+	switch (p->kind) {
+	case POS_OLDEST:
+		PRINT(b, " oldest");
+		break;
+	case POS_NOW:
+		PRINT(b, " now");
+		break;
+	case POS_NUMBER:
+		PRINT(b, " %" PRIu64, p->n);
+		break;
+	case POS_LAST:
+		PRINT(b, " -%" PRIu64, p->n);
+		break;
+	case POS_TIME:
+		PRINT(b, " @%" PRIu64 ".%09" PRIu32, p->n, p->nsec);
+		break;
+	default:
+		abort();
+	}
+}
+
+/* Requests about one message or one subscription. */
+static void
+print_settling(struct buf *b, const struct request *r)
+{
+	static const char *const how[] = { "ack", "nack", "retry", "dead" };
+
+	switch (r->verb) {
+	case REQ_RETRY:
+	case REQ_DEAD:
+		PRINT(b, "%s %s %" PRIu64 " %" PRIu64, r->verb == REQ_DEAD ? "DEAD" : "RETRY", r->topic,
+		    r->seq, r->options_len);
+		break;
+	case REQ_HOLD:
+		PRINT(b, "HOLD %s %" PRIu64 " %" PRIu64, r->topic, r->seq, r->ms);
+		break;
+	case REQ_SETTLE:
+		PRINT(b, "SETTLE %s %s %s %" PRIu64 " %016" PRIx64 " %" PRIu64, how[r->how], r->topic, r->sub,
+		    r->seq, r->token, r->options_len);
+		break;
+	case REQ_SUBADD:
+		PRINT(b, "SUBADD %s %s %" PRIu64, r->topic, r->sub, r->options_len);
+		break;
+	case REQ_SUBRM:
+		PRINT(b, "SUBRM %s %s", r->topic, r->sub);
+		break;
+	case REQ_SEEK:
+		PRINT(b, "SEEK %s %s", r->topic, r->sub);
+		print_position(b, &r->position);
+		break;
+	case REQ_RELEASE:
+		PRINT(b, "RELEASE %s %s", r->topic, r->sub);
+		break;
+	case REQ_REDRIVE:
+		PRINT(b, "REDRIVE %s %" PRIu64, r->topic, r->options_len);
+		break;
+	default:
+		abort();
+	}
+}
+
+static void
 print_request(struct buf *b, const struct request *r)
 {
 	switch (r->verb) {
@@ -74,6 +145,7 @@ print_request(struct buf *b, const struct request *r)
 		break;
 	case REQ_SUB:
 		PRINT(b, "SUB %s %s", r->topic, r->sub);
+		print_options(b, r);
 		break;
 	case REQ_TAIL:
 		PRINT(b, "TAIL %s", r->topic);
@@ -85,11 +157,21 @@ print_request(struct buf *b, const struct request *r)
 		PRINT(b, "TAKE %" PRIu64 "%s", r->count, r->now ? " now" : "");
 		break;
 	case REQ_ACK:
-		PRINT(b, "ACK %s", r->topic);
+	case REQ_NACK:
+		PRINT(b, "%s %s", r->verb == REQ_ACK ? "ACK" : "NACK", r->topic);
 		print_ranges(b, r);
 		break;
 	case REQ_CREATE:
 		PRINT(b, "CREATE %s", r->topic);
+		print_options(b, r);
+		break;
+	case REQ_SET:
+		PRINT(b, "SET %s %" PRIu64, r->topic, r->options_len);
+		break;
+	case REQ_PURGE:
+		PRINT(b, "PURGE %s", r->topic);
+		if (r->has_position)
+			PRINT(b, " %" PRIu64 ".%09" PRIu32, r->position.n, r->position.nsec);
 		break;
 	case REQ_DELETE:
 		PRINT(b, "DELETE %s", r->topic);
@@ -104,7 +186,7 @@ print_request(struct buf *b, const struct request *r)
 		print_page(b, "STAT", r);
 		break;
 	default:
-		abort();
+		print_settling(b, r);
 	}
 }
 
@@ -123,6 +205,7 @@ check_request(const struct request *r)
 	require(r->verb != REQ_PUBS || r->body_len <= PROTOCOL_BATCH_MAX);
 	require(r->verb != REQ_PUBS || (r->count > 0 && r->count <= PROTOCOL_BATCH_COUNT));
 	require(r->count <= PROTOCOL_TAKE_MAX);
+	require(r->options_len <= PROTOCOL_OPTIONS_MAX);
 }
 
 static void
@@ -169,7 +252,7 @@ print_reply(struct buf *b, const struct reply *r, const char *line)
 			append(b, line, (size_t)(r->text - line));
 		break;
 	case REPLY_MSG:
-		PRINT(b, "MSG %s %" PRIu64 " %" PRIu64, r->topic, r->count, r->bytes);
+		PRINT(b, "MSG %s %" PRIu64 " %" PRIu64 " %" PRIu64, r->topic, r->count, r->bytes, r->attempt);
 		break;
 	case REPLY_END:
 		PRINT(b, "END");

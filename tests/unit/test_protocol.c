@@ -74,6 +74,77 @@ TEST("request: SUB, TAIL, PEEK")
 	CHECK(is("PEEK orders default", REQ_PEEK, &r) && strcmp(r.sub, "default") == 0);
 }
 
+TEST("request: SUB and TAIL take patterns, SUB options; options of no bytes are left out")
+{
+	struct request r;
+
+	CHECK(is("SUB orders.* nightly 17", REQ_SUB, &r));
+	CHECK(strcmp(r.topic, "orders.*") == 0 && r.options_len == 17);
+	CHECK(is("TAIL logs.**", REQ_TAIL, &r) && strcmp(r.topic, "logs.**") == 0);
+	CHECK(is("CREATE orders 17", REQ_CREATE, &r) && r.options_len == 17);
+	CHECK(is("CREATE orders", REQ_CREATE, &r) && r.options_len == 0);
+	CHECK(judge("SUB orders nightly 0") == MESS_PROTOCOL);
+	CHECK(judge("CREATE orders 0") == MESS_PROTOCOL);
+	CHECK(judge("SET orders 8192") == MESS_OK);
+	CHECK(judge("SET orders 8193") == MESS_TOOBIG);
+}
+
+TEST("request: what settles one message names it by number")
+{
+	struct request r;
+
+	CHECK(is("NACK orders 7 9-12", REQ_NACK, &r) && r.ranges_len == 6);
+	CHECK(is("RETRY orders 7 30", REQ_RETRY, &r) && r.seq == 7 && r.options_len == 30);
+	CHECK(is("DEAD orders 8 0", REQ_DEAD, &r) && r.seq == 8 && r.options_len == 0);
+	CHECK(is("HOLD orders 9 300000", REQ_HOLD, &r) && r.seq == 9 && r.ms == 300000);
+	CHECK(is("SETTLE nack orders nightly 9 0123456789abcdef 0", REQ_SETTLE, &r));
+	CHECK(r.how == SETTLE_NACK && r.token == 0x0123456789abcdef && strcmp(r.sub, "nightly") == 0);
+	CHECK(judge("SETTLE eat orders nightly 9 0123456789abcdef 0") == MESS_PROTOCOL);
+	CHECK(judge("SETTLE ack orders nightly 9 0123456789ABCDEF 0") == MESS_PROTOCOL);
+	CHECK(judge("SETTLE ack orders nightly 9 123456789abcdef 0") == MESS_PROTOCOL);
+}
+
+TEST("request: SEEK's position and PURGE's time have one spelling")
+{
+	static const char *const wrong[] = { "SEEK a b newest", "SEEK a b -", "SEEK a b @", "SEEK a b @1",
+		"SEEK a b @1.5", "SEEK a b 01", "SEEK a b --1", "SEEK a b +1", "PURGE a @1.000000000",
+		"PURGE a 1", "PURGE a 1.0", "PURGE a 1.0000000001" };
+	struct request r;
+
+	CHECK(is("SEEK a b oldest", REQ_SEEK, &r) && r.position.kind == POS_OLDEST);
+	CHECK(is("SEEK a b now", REQ_SEEK, &r) && r.position.kind == POS_NOW);
+	CHECK(is("SEEK a b 17", REQ_SEEK, &r) && r.position.kind == POS_NUMBER && r.position.n == 17);
+	CHECK(is("SEEK a b -17", REQ_SEEK, &r) && r.position.kind == POS_LAST && r.position.n == 17);
+	CHECK(is("SEEK a b @17.000000005", REQ_SEEK, &r));
+	CHECK(r.position.kind == POS_TIME && r.position.n == 17 && r.position.nsec == 5);
+	CHECK(is("PURGE a", REQ_PURGE, &r) && !r.has_position);
+	CHECK(is("PURGE a 17.000000005", REQ_PURGE, &r) && r.has_position && r.position.nsec == 5);
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		if (!CHECK(judge(wrong[i]) == MESS_PROTOCOL))
+			printf("# %s\n", wrong[i]);
+}
+
+TEST("options: lines of a name, a colon, a space and a value")
+{
+	static const char good[] = "From: -10\nMatch: Color=r*\n";
+	const char *at = good;
+	size_t len = sizeof good - 1;
+	struct protocol_option o;
+	enum mess_err err;
+	uint64_t n;
+
+	CHECK(protocol_next_option(&at, &len, &o, &err) && protocol_option_is(&o, "From"));
+	CHECK(o.value_len == 3 && !protocol_option_number(&o, &n));
+	CHECK(protocol_next_option(&at, &len, &o, &err) && protocol_option_is(&o, "Match"));
+	CHECK(!protocol_next_option(&at, &len, &o, &err) && err == MESS_OK);
+	for (const char *const *w = (const char *const[]){ "From", "From: 1", "From 1\n", ": 1\n", "From:1\n",
+	    "\n", NULL }; *w != NULL; w++) {
+		at = *w;
+		len = strlen(at);
+		CHECK(!protocol_next_option(&at, &len, &o, &err) && err == MESS_USAGE);
+	}
+}
+
 TEST("request: TAKE, with now or without")
 {
 	struct request r;
@@ -156,7 +227,11 @@ TEST("request: a malformed range is refused")
 /* One of each, in their longest form. */
 static const char *const all[] = { "HELLO 1", "PUB orders 12 34", "PUBS orders 5 600", "STREAM orders 7",
 	"RESUME", "SUB orders nightly", "TAIL orders", "PEEK orders nightly", "TAKE 5 now",
-	"ACK orders 7 9-12", "CREATE orders", "DELETE orders", "LIST a.** a.b", "SHOW orders", "STAT * a" };
+	"ACK orders 7 9-12", "NACK orders 7 9-12", "RETRY orders 7 0", "DEAD orders 7 20",
+	"HOLD orders 7 300000", "SETTLE retry orders nightly 7 0123456789abcdef 0", "SUBADD orders nightly 0",
+	"SUBRM orders nightly", "SEEK orders nightly @1795228800.012345678", "RELEASE orders nightly",
+	"REDRIVE orders 0", "CREATE orders 12", "SET orders 12", "PURGE orders 1.000000000",
+	"DELETE orders", "LIST a.** a.b", "SHOW orders", "STAT * a" };
 #define ALL (sizeof all / sizeof all[0])
 
 TEST("request: a space too many, a word too many, an unknown verb are refused")
@@ -199,7 +274,8 @@ words(const char *line, size_t len)
 }
 
 /* Words that a request needs; in the order of all. */
-static const size_t needed[] = { 2, 4, 4, 3, 1, 3, 2, 3, 2, 3, 2, 2, 2, 2, 2 };
+static const size_t needed[] = { 2, 4, 4, 3, 1, 3, 2, 3, 2, 3, 3, 4, 4, 4, 7, 4, 3, 4, 3, 3, 2, 3, 2,
+	2, 2, 2, 2 };
 _Static_assert(sizeof needed / sizeof needed[0] == ALL, "one for each");
 
 TEST("request: cut anywhere, it is refused while a word is missing or empty")
@@ -492,8 +568,8 @@ TEST("reply: MSG has a topic, a count and bytes; END has nothing")
 {
 	struct reply r;
 
-	CHECK(reply("MSG orders 3 4096", &r) == MESS_OK && r.kind == REPLY_MSG);
-	CHECK(strcmp(r.topic, "orders") == 0 && r.count == 3 && r.bytes == 4096);
+	CHECK(reply("MSG orders 3 4096 2", &r) == MESS_OK && r.kind == REPLY_MSG);
+	CHECK(strcmp(r.topic, "orders") == 0 && r.count == 3 && r.bytes == 4096 && r.attempt == 2);
 	CHECK(reply("END", &r) == MESS_OK && r.kind == REPLY_END);
 }
 
@@ -501,9 +577,9 @@ TEST("reply: anything else is none")
 {
 	static const char *const wrong[] = { "", " ", "ok", "OK ", " OK", "OKAY", "ERR", "ERR ", "ERR usage ",
 		"ERR  usage x", "END ", "END x", "MSG", "MSG orders", "MSG orders 1", "MSG orders 1 ",
-		"MSG orders 1 2 3", "MSG orders 0 0", "MSG orders 01 2", "MSG orders 1 -2",
-		"MSG ORDERS 1 2", "MSG a..b 1 2", "MSG  orders 1 2", "MSG orders 1  2",
-		"MSG orders 1 9223372036854775808" };
+		"MSG orders 1 2", "MSG orders 1 2 3 4", "MSG orders 0 0 1", "MSG orders 01 2 1",
+		"MSG orders 1 -2 1", "MSG orders 1 2 0", "MSG ORDERS 1 2 1", "MSG a..b 1 2 1",
+		"MSG  orders 1 2 1", "MSG orders 1  2 1", "MSG orders 1 9223372036854775808 1" };
 	struct reply r = { .count = 4711 };
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
@@ -517,7 +593,7 @@ TEST("reply: cut anywhere, it is none while a word is missing or empty")
 	static const struct {
 		const char *line;
 		size_t needed;
-	} replies[] = { { "OK 17 42", 1 }, { "ERR notopic no topic", 2 }, { "MSG orders 3 4096", 4 }, { "END", 1 } };
+	} replies[] = { { "OK 17 42", 1 }, { "ERR notopic no topic", 2 }, { "MSG orders 3 4096 1", 5 }, { "END", 1 } };
 	struct reply r;
 
 	for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++)
