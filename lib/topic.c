@@ -57,7 +57,7 @@ RB_GENERATE_INTERNAL(topic_tree, topic, link, by_name, __attribute__((unused)) s
 static enum mess_err
 read_conf(int dir, const char *name, struct conf_topic *out)
 {
-	char text[1024];
+	char text[CONF_TOPIC_MAX];
 	AUTO_FD int fd = -1;
 	enum mess_err err;
 	ssize_t n;
@@ -490,6 +490,32 @@ topic_create(struct topics *t, const char *name, uid_t owner, const char *login,
 	}
 	remove_tombstone(t, name);
 	return add(t, name, out);
+}
+
+/* --- settings ----------------------------------------------------------- */
+
+/* Only the settings: whose it is and which one it is stay. */
+enum mess_err
+topic_set(struct topics *t, struct topic *topic, const struct conf_topic *settings)
+{
+	struct conf_topic conf = *settings;
+	enum mess_err err;
+
+	if (store_is_sick(t->store))
+		return MESS_SICK;
+	conf.uid = topic->conf.uid;
+	memcpy(conf.login, topic->conf.login, sizeof conf.login);
+	memcpy(conf.incarnation, topic->conf.incarnation, sizeof conf.incarnation);
+	conf.created_sec = topic->conf.created_sec;
+	conf.created_nsec = topic->conf.created_nsec;
+	if ((err = write_conf(topic->dir, TOPIC_FILE, &conf)) != MESS_OK) {
+		/* Renamed or not, known to be durable or not: nothing may be promised on it. */
+		if (err == MESS_IO)
+			journal_fail(store_journal(t->store));
+		return err;
+	}
+	topic->conf = conf;
+	return MESS_OK;
 }
 
 /* --- delete ------------------------------------------------------------- */

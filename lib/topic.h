@@ -65,6 +65,10 @@ void topic_release(struct topics *t, struct topic *topic);
 NODISCARD enum mess_err topic_create(struct topics *t, const char *name, uid_t owner,
     const char *login, bool admin, struct topic **out);
 
+/* Change the settings of a topic in use; durable when this returns. */
+NODISCARD enum mess_err topic_set(struct topics *t, struct topic *topic,
+    const struct conf_topic *settings);
+
 /*
  * Delete: what is gathered is committed first; durable when this returns.
  * The struct lives until its last topic_release.

@@ -192,6 +192,60 @@ TEST("conf: a topic's file with any byte changed is refused or means what it say
 		}
 }
 
+static const char identity[] =
+    "messtopic1\nowner 1 eve\nincarnation 00112233445566778899aabbccddeeff\ncreated 1.000000000\n";
+
+TEST("conf: a topic's settings are read as they were written, each alone and all together")
+{
+	static const char *const lines[] = { "max-age 1\n", "max-bytes 65536\n", "max-messages 9\n",
+		"max-size 9223372036854775807\n", "keep 3162240000\n", "max-attempts 65535\n",
+		"full drop-oldest\n", "paused in\n", "describe orders: from \xc3\xa9t\xc3\xa9, all\n" };
+	AUTO_BUF struct buf all = BUF_INIT(CONF_TEXT_MAX);
+	struct conf_topic t;
+
+	CHECK(buf_printf(&all, "%s", identity) == MESS_OK);
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		AUTO_BUF struct buf one = BUF_INIT(CONF_TEXT_MAX), again = BUF_INIT(CONF_TEXT_MAX);
+
+		CHECK(buf_printf(&all, "%s", lines[i]) == MESS_OK);
+		CHECK(buf_printf(&one, "%s%s", identity, lines[i]) == MESS_OK);
+		CHECK(read_topic(buf_data(&one), buf_len(&one), &t) == MESS_OK);
+		CHECK(conf_write_settings(&t, &again) == MESS_OK);
+		CHECK(buf_len(&again) == strlen(lines[i]) &&
+		    memcmp(buf_data(&again), lines[i], buf_len(&again)) == 0);
+	}
+
+	CHECK(read_topic(buf_data(&all), buf_len(&all), &t) == MESS_OK);
+	CHECK(t.max_age == 1 && t.max_bytes == 65536 && t.max_messages == 9);
+	CHECK(t.max_size == INT64_MAX && t.keep == 3162240000 && t.max_attempts == 65535);
+	CHECK(t.full_drop && t.paused_in && !t.paused_out);
+	CHECK(strcmp(t.describe, "orders: from \xc3\xa9t\xc3\xa9, all") == 0);
+}
+
+TEST("conf: settings that are unknown, out of range, out of order or twice refuse the file")
+{
+	static const char *const lines[] = { "max-age 0\n", "max-age\n", "max-age x\n", "max-age 01\n",
+		"max-age 99999999999\n", "max-bytes 65535\n", "max-attempts 65536\n", "max-agee 3\n",
+		"keep 1\nmax-age 1\n", "keep 1\nkeep 1\n", "full reject\n", "full\n", "paused no\n",
+		"paused\n", "describe \n", "describe\n", "colour red\n", "\n", "keep 1" };
+	char text[1024];
+	struct conf_topic t;
+
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		int n = snprintf(text, sizeof text, "%s%s", identity, lines[i]);
+
+		CHECK(read_topic(text, (size_t)n, &t) == MESS_CORRUPT);
+	}
+	memcpy(text, identity, sizeof identity);
+	memcpy(text + sizeof identity - 1, "describe ", 9);
+	memset(text + sizeof identity + 8, 'x', CONF_DESCRIBE_MAX + 1);
+	text[sizeof identity + 8 + CONF_DESCRIBE_MAX] = '\n';
+	CHECK(read_topic(text, sizeof identity + 9 + CONF_DESCRIBE_MAX, &t) == MESS_OK);
+	text[sizeof identity + 8 + CONF_DESCRIBE_MAX] = 'x';
+	text[sizeof identity + 9 + CONF_DESCRIBE_MAX] = '\n';
+	CHECK(read_topic(text, sizeof identity + 10 + CONF_DESCRIBE_MAX, &t) == MESS_CORRUPT);
+}
+
 TEST("conf: other spellings of a topic's file are refused")
 {
 	static const char *const texts[] = {
