@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What mess-topic's verbs share: the call as the command line has it, and
+ * the engine's `key value` lines.
+ */
+#ifndef TOPIC_VERB_H
+#define TOPIC_VERB_H
+
+#include "cli.h"
+
+/*
+ * Options that some verbs have; the table in mess-topic.c says how they are
+ * written, and each verb's row there which it takes.
+ */
+enum topic_option {
+	OPT_JSON,
+	OPT_COUNT,
+};
+
+#define OPT_BIT(option) (UINT64_C(1) << (option))
+
+struct topic_call {
+	struct cli_where where;
+	const char *value[OPT_COUNT];	/* NULL: not given; "" for one that takes no value */
+	char **args;			/* the operands behind the verb */
+	int count;
+	int verbose;
+};
+
+static inline bool
+call_has(const struct topic_call *c, enum topic_option option)
+{
+	return c->value[option] != NULL;
+}
+
+/* What is wrong with the command line, one line; exits with EX_USAGE. */
+_Noreturn void call_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * The verbs.  m is connected to nothing yet; what is returned is the exit
+ * status, and what went wrong was said.  stdout is flushed by the caller.
+ */
+int verb_create(struct mess *m, const struct topic_call *c);
+int verb_delete(struct mess *m, const struct topic_call *c);
+int verb_list(struct mess *m, const struct topic_call *c);
+int verb_show(struct mess *m, const struct topic_call *c);
+int verb_stat(struct mess *m, const struct topic_call *c);
+
+/* topic-lines.c: the next line of a text; false at its end.  Words are borrowed, and ended in place. */
+bool lines_next(char **at, char **key, char **value);
+/* The same as JSON on stdout: a string; a number where the value is one; a member. */
+void lines_json_string(const char *s);
+void lines_json_value(const char *s);
+void lines_json_member(const char *key, const char *value);
+
+#endif
