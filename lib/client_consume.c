@@ -78,6 +78,25 @@ mess_peek(struct mess *m, const char *topic, const char *name)
 	return attach(m, CONSUME_PEEK, "PEEK", topic, name);
 }
 
+enum mess_err
+mess_read(struct mess *m, const char *topic, uint64_t lo, uint64_t hi, struct mess_range *out)
+{
+	enum mess_err err;
+
+	if (m->sub.mode != CONSUME_NOT)
+		return client_fail(m, MESS_USAGE, "this connection consumes %s already", m->sub.topic);
+	if ((err = client_check_topic(m, topic)) != MESS_OK)
+		return err;
+	if (hi > INT64_MAX)
+		hi = INT64_MAX;
+	if ((err = client_say(m, PENDING_CALL, "READ %s %llu %llu\n", topic, (unsigned long long)lo,
+		(unsigned long long)hi)) != MESS_OK || (err = client_finish_call(m)) != MESS_OK)
+		return err;
+	*out = (struct mess_range){ m->call.number[0], m->call.number[1] };
+	attached(m, CONSUME_PEEK, topic, "");
+	return MESS_OK;
+}
+
 static enum mess_err
 not_consuming(struct mess *m)
 {

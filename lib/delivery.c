@@ -29,7 +29,8 @@ struct consumer {
 	void *arg;
 	uint64_t credit;
 	bool now;
-	uint64_t pos;			/* tail, peek: next number */
+	uint64_t pos;			/* tail, peek, read: next number */
+	uint64_t last;			/* read: durable since before it began */
 	struct ranges leased;
 	struct log_cursor cursor;
 	TAILQ_ENTRY(consumer) link;
@@ -145,8 +146,13 @@ consumer_new(struct delivery *d, const struct consumer_setup *setup, struct cons
 		return MESS_LIMIT;
 	*c = (struct consumer){ .kind = setup->kind, .delivery = d, .sub = setup->sub,
 		.output = setup->output, .touched = setup->touched, .arg = setup->arg };
+	c->last = log_durable(setup->topic->log) - 1;
+	if (setup->hi < c->last)
+		c->last = setup->hi;
 	if (setup->kind == CONSUMER_TAIL)
 		c->pos = log_durable(setup->topic->log);
+	else if (setup->kind == CONSUMER_READ)
+		c->pos = setup->lo > log_first(setup->topic->log) ? setup->lo : log_first(setup->topic->log);
 	else
 		c->pos = setup->sub != NULL ? setup->sub->place.floor : log_first(setup->topic->log);
 	if (setup->kind == CONSUMER_SUB && (err = subscription_attach(setup->sub)) != MESS_OK) {
@@ -192,6 +198,12 @@ consumer_start(const struct consumer *c)
 	return c->pos;
 }
 
+uint64_t
+consumer_last(const struct consumer *c)
+{
+	return c->last;
+}
+
 bool
 consumer_is_done(const struct consumer *c)
 {
@@ -203,7 +215,7 @@ consumer_take(struct consumer *c, uint64_t n, bool now)
 {
 	if (__builtin_add_overflow(c->credit, n, &c->credit))
 		c->credit = UINT64_MAX;
-	c->now = now || c->kind == CONSUMER_PEEK;
+	c->now = now || c->kind == CONSUMER_PEEK || c->kind == CONSUMER_READ;
 	wake(c->flow);
 }
 
@@ -313,6 +325,9 @@ ready(struct consumer *c, struct range *out)
 		if (!unsettled_from(c, out))
 			return false;
 		break;
+	case CONSUMER_READ:
+		end = c->last + 1;
+		/* FALLTHROUGH */
 	case CONSUMER_TAIL:
 		if (c->pos < log_first(c->flow->topic->log))
 			c->pos = log_first(c->flow->topic->log);

@@ -19,6 +19,7 @@ enum consumer_kind {
 	CONSUMER_SUB,	/* takes and settles */
 	CONSUMER_TAIL,	/* sees what comes */
 	CONSUMER_PEEK,	/* sees what is not settled */
+	CONSUMER_READ,	/* sees what is present, of a range of numbers */
 };
 
 NODISCARD enum mess_err delivery_new(struct topics *topics, struct delivery **out);
@@ -26,12 +27,14 @@ void delivery_free(struct delivery *d);
 
 /*
  * A consumer of a topic in use (held until consumer_free).  sub is NULL for
- * a tail, and for a peek at what nobody subscribed to.  touched(arg) is called when something was put into output.
+ * a tail and a read, and for a peek at what nobody subscribed to.  lo and hi
+ * are a read's.  touched(arg) is called when something was put into output.
  */
 struct consumer_setup {
 	enum consumer_kind kind;
 	struct topic *topic;
 	struct subscription *sub;
+	uint64_t lo, hi;
 	struct output *output;
 	void (*touched)(void *arg);
 	void *arg;
@@ -43,6 +46,8 @@ void consumer_free(struct consumer *c);
 const struct topic *consumer_topic(const struct consumer *c);
 /* First number it will be sent. */
 uint64_t consumer_start(const struct consumer *c);
+/* A read's last number; below consumer_start when there is nothing to read. */
+uint64_t consumer_last(const struct consumer *c);
 /* Everything it asked for was sent. */
 bool consumer_is_done(const struct consumer *c);
 /* n more may be sent; with now, END when nothing is ready. */

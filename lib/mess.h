@@ -153,11 +153,19 @@ MESS_NODISCARD enum mess_err mess_header_check(const char *line, size_t len);
  * Consume.  mess_subscribe attaches to a subscription (made if it does not
  * exist, from the oldest message kept); mess_tail sees what comes from now on
  * and stores nothing; mess_peek sees what the subscription has not settled
- * and takes nothing.  One of the three per struct mess.
+ * and takes nothing.  mess_read sees what is present of the numbers lo to hi,
+ * settled or not: *out is the first and the last of them (lo > hi: none), and
+ * one between them that does not come is damaged, or was freed meanwhile.
+ * One of the four per struct mess.
  */
+struct mess_range {
+	uint64_t lo, hi;
+};
 MESS_NODISCARD enum mess_err mess_subscribe(struct mess *m, const char *topic, const char *name);
 MESS_NODISCARD enum mess_err mess_tail(struct mess *m, const char *topic);
 MESS_NODISCARD enum mess_err mess_peek(struct mess *m, const char *topic, const char *name);
+MESS_NODISCARD enum mess_err mess_read(struct mess *m, const char *topic, uint64_t lo, uint64_t hi,
+    struct mess_range *out);
 
 /*
  * Allow the engine to send n more messages.  With now set, mess_next

@@ -38,6 +38,7 @@ static const struct {
 	[REQ_SUB] = { "SUB", "ps|l" },
 	[REQ_TAIL] = { "TAIL", "p" },
 	[REQ_PEEK] = { "PEEK", "ts" },
+	[REQ_READ] = { "READ", "tqy" },
 	[REQ_TAKE] = { "TAKE", "c|n" },
 	[REQ_ACK] = { "ACK", "tr" },
 	[REQ_NACK] = { "NACK", "tr" },
@@ -326,6 +327,8 @@ read_arg(char kind, struct word w, struct words *rest, struct request *r, const 
 		return read_number_arg(w, &r->seq, why);
 	case 'm':
 		return read_number_arg(w, &r->ms, why);
+	case 'y':
+		return read_number_arg(w, &r->last, why);
 	default:
 		return read_settling(kind, w, r, why);
 	}
@@ -414,7 +417,7 @@ clear(struct request *r)
 {
 	r->topic[0] = r->after[0] = r->sub[0] = '\0';
 	r->version = r->headers_len = r->body_len = r->count = 0;
-	r->options_len = r->seq = r->ms = r->token = 0;
+	r->options_len = r->seq = r->last = r->ms = r->token = 0;
 	r->now = r->has_position = false;
 	r->ranges = NULL;
 	r->ranges_len = 0;

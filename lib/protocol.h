@@ -26,6 +26,7 @@ enum request_verb {
 	REQ_SUB,
 	REQ_TAIL,
 	REQ_PEEK,
+	REQ_READ,
 	REQ_TAKE,
 	REQ_ACK,
 	REQ_NACK,
@@ -75,7 +76,8 @@ struct request {
 	const char *ranges;		/* ACK, NACK: borrowed from the line, protocol_next_range */
 	size_t ranges_len;
 	uint64_t options_len;		/* bytes of option lines that follow: protocol_next_option */
-	uint64_t seq;			/* RETRY, DEAD, HOLD, SETTLE */
+	uint64_t seq;			/* RETRY, DEAD, HOLD, SETTLE; READ: the first */
+	uint64_t last;			/* READ */
 	uint64_t ms;			/* HOLD */
 	uint64_t token;			/* SETTLE */
 	enum settle how;

@@ -128,8 +128,9 @@ touched(void *arg)
 static void
 consume(struct session *s, const struct request *r, enum consumer_kind kind)
 {
-	struct request_topic f = { .name = r->topic, .right = ACL_SUBSCRIBE, .make = kind != CONSUMER_PEEK };
-	struct consumer_setup setup = { .kind = kind, .output = &s->output, .touched = touched, .arg = s };
+	struct request_topic f = { .name = r->topic, .right = ACL_SUBSCRIBE, .make = kind != CONSUMER_PEEK && kind != CONSUMER_READ };
+	struct consumer_setup setup = { .kind = kind, .lo = r->seq, .hi = r->last, .output = &s->output,
+		.touched = touched, .arg = s };
 	enum mess_err err;
 
 	if (s->consumer != NULL) {
@@ -138,7 +139,7 @@ consume(struct session *s, const struct request *r, enum consumer_kind kind)
 	}
 	if (request_find_topic(s, &f, &setup.topic) != MESS_OK)
 		return;
-	if (kind != CONSUMER_TAIL &&
+	if ((kind == CONSUMER_SUB || kind == CONSUMER_PEEK) &&
 	    !find_subscription(s, setup.topic, r->sub, kind == CONSUMER_SUB, &setup.sub)) {
 		topic_release(s->host->topics, setup.topic);
 		return;
@@ -148,14 +149,18 @@ consume(struct session *s, const struct request *r, enum consumer_kind kind)
 		session_error(s, err, "%s", mess_strerror(err));
 		return;
 	}
-	session_ok(s, "%llu", (unsigned long long)consumer_start(s->consumer));
+	if (kind == CONSUMER_READ)
+		session_ok(s, "%llu %llu", (unsigned long long)consumer_start(s->consumer),
+		    (unsigned long long)consumer_last(s->consumer));
+	else
+		session_ok(s, "%llu", (unsigned long long)consumer_start(s->consumer));
 }
 
 static void
 do_take(struct session *s, const struct request *r)
 {
 	if (s->consumer == NULL) {
-		session_error(s, MESS_USAGE, "TAKE needs SUB, TAIL or PEEK before it");
+		session_error(s, MESS_USAGE, "TAKE needs SUB, TAIL, PEEK or READ before it");
 		return;
 	}
 	session_ok(s, "%s", "");
@@ -298,6 +303,9 @@ handle(struct session *s, const struct input_item *item)
 		return;
 	case REQ_PEEK:
 		consume(s, r, CONSUMER_PEEK);
+		return;
+	case REQ_READ:
+		consume(s, r, CONSUMER_READ);
 		return;
 	case REQ_TAKE:
 		do_take(s, r);

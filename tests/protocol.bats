@@ -306,6 +306,27 @@ nothing_in_tmp() {
 	assert_equal "$(mess-sub -e -l t | xargs)" "1 2"
 }
 
+@test "protocol: READ sends what is present of a range, settled or not, then END" {
+	deliverd_start
+	mess-sub -e -s slow t
+	seq 11 16 | mess-pub -l t
+	mess-sub -n 4 t >/dev/null
+
+	run replies_to 'READ t 2 4\nTAKE 10\n'
+	assert_line --index 0 'OK 2 4'
+	assert_equal "$(grep -aE '^1[0-9]$' <<<"$output" | xargs)" "12 13 14"
+	assert_equal "${lines[-1]}" END
+	# What is gone, and what is not there yet, is left out.
+	mess-sub -n 1 -s slow t >/dev/null
+	run replies_to 'READ t 0 9223372036854775807\nTAKE 9\nACK t 2\n'
+	assert_line --index 0 'OK 2 6'
+	assert_line --regexp '^ERR usage '
+	run replies_to 'READ t 7 9\nTAKE 9\n'
+	assert_line --index 0 'OK 7 6'
+	assert_equal "${lines[-1]}" END
+	refused notopic 'READ u 1 2\n'
+}
+
 @test "protocol: only what this connection was sent may be settled, once" {
 	seq 1 5 | mess-pub -l t
 

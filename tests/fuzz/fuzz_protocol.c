@@ -150,6 +150,9 @@ print_request(struct buf *b, const struct request *r)
 	case REQ_TAIL:
 		PRINT(b, "TAIL %s", r->topic);
 		break;
+	case REQ_READ:
+		PRINT(b, "READ %s %" PRIu64 " %" PRIu64, r->topic, r->seq, r->last);
+		break;
 	case REQ_PEEK:
 		PRINT(b, "PEEK %s %s", r->topic, r->sub);
 		break;

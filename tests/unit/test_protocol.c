@@ -64,7 +64,7 @@ TEST("request: PUB, PUBS, STREAM, RESUME")
 	CHECK(is("RESUME", REQ_RESUME, &r));
 }
 
-TEST("request: SUB, TAIL, PEEK")
+TEST("request: SUB, TAIL, PEEK, READ")
 {
 	struct request r;
 
@@ -72,6 +72,8 @@ TEST("request: SUB, TAIL, PEEK")
 	CHECK(strcmp(r.topic, "orders") == 0 && strcmp(r.sub, "nightly") == 0);
 	CHECK(is("TAIL orders", REQ_TAIL, &r) && strcmp(r.topic, "orders") == 0);
 	CHECK(is("PEEK orders default", REQ_PEEK, &r) && strcmp(r.sub, "default") == 0);
+	CHECK(is("READ orders 3 9", REQ_READ, &r) && r.seq == 3 && r.last == 9);
+	CHECK(judge("READ orders 3") == MESS_PROTOCOL);
 }
 
 TEST("request: SUB and TAIL take patterns, SUB options; options of no bytes are left out")
@@ -226,7 +228,8 @@ TEST("request: a malformed range is refused")
 
 /* One of each, in their longest form. */
 static const char *const all[] = { "HELLO 1", "PUB orders 12 34", "PUBS orders 5 600", "STREAM orders 7",
-	"RESUME", "SUB orders nightly", "TAIL orders", "PEEK orders nightly", "TAKE 5 now",
+	"RESUME", "SUB orders nightly", "TAIL orders", "PEEK orders nightly",
+	"READ orders 1 2", "TAKE 5 now",
 	"ACK orders 7 9-12", "NACK orders 7 9-12", "RETRY orders 7 0", "DEAD orders 7 20",
 	"HOLD orders 7 300000", "SETTLE retry orders nightly 7 0123456789abcdef 0", "SUBADD orders nightly 0",
 	"SUBRM orders nightly", "SEEK orders nightly @1795228800.012345678", "RELEASE orders nightly",
@@ -274,7 +277,7 @@ words(const char *line, size_t len)
 }
 
 /* Words that a request needs; in the order of all. */
-static const size_t needed[] = { 2, 4, 4, 3, 1, 3, 2, 3, 2, 3, 3, 4, 4, 4, 7, 4, 3, 4, 3, 3, 2, 3, 2,
+static const size_t needed[] = { 2, 4, 4, 3, 1, 3, 2, 3, 4, 2, 3, 3, 4, 4, 4, 7, 4, 3, 4, 3, 3, 2, 3, 2,
 	2, 2, 2, 2 };
 _Static_assert(sizeof needed / sizeof needed[0] == ALL, "one for each");
 
