@@ -27,8 +27,6 @@
 #define STATE_SIZE 4096		/* of the file */
 #define STATE_LEN 192		/* of the block in it */
 
-static void sweep(void *arg);
-
 uint64_t
 log_clock(void)
 {
@@ -51,7 +49,7 @@ state_write(const struct log *l, char *p)
 	le64_put(p + 40, l->next);
 	le64_put(p + 48, l->sec);
 	le32_put(p + 56, l->nsec);
-	le64_put(p + 64, l->firsts[l->segments - 1]);
+	le64_put(p + 64, l->files[l->segments - 1].first);
 	le64_put(p + 72, l->tail_off);
 	for (int i = 0; i < LOG_COUNTS; i++)
 		le64_put(p + 80 + 8 * i, l->counts[i]);
@@ -94,20 +92,6 @@ state_put(void *arg)
 	return MESS_OK;
 }
 
-/* Now that the first number is durable: files may go once no live entry names them. */
-static void
-set_sweep(struct log *l)
-{
-	if (!l->free_wanted || l->sweep_set)
-		return;
-	/* What the commit being gathered frees is for the next time. */
-	l->free_wanted = l->first != l->first_durable;
-	l->sweep_set = true;
-	l->sweep_below = l->first_durable;
-	l->sweep = (struct journal_after){ .fn = sweep, .arg = l };
-	journal_after(store_journal(l->store), &l->sweep);
-}
-
 static void
 state_done(void *arg, bool durable)
 {
@@ -119,7 +103,7 @@ state_done(void *arg, bool durable)
 	l->durable = l->next;
 	l->durable_off = l->tail_off;
 	l->first_durable = l->first;
-	set_sweep(l);
+	log_set_sweep(l);
 	if (more && l->on_durable != NULL)
 		l->on_durable(l->on_durable_arg);
 }
@@ -130,7 +114,8 @@ static enum mess_err
 make_files(int dir, int cur, const struct journal_name *name)
 {
 	struct segment s = { .first = 1, .size = SEGMENT_MIN };
-	struct log l = { .name = *name, .first = 1, .next = 1, .firsts = &s.first, .segments = 1 };
+	struct log_file file_of_one = { .first = 1 };
+	struct log l = { .name = *name, .first = 1, .next = 1, .files = &file_of_one, .segments = 1 };
 	char head[SEGMENT_HEAD_MAX], block[STATE_LEN], file[SEGMENT_NAME_LEN + 8];
 	struct journal_file as = { .name = *name };
 	AUTO_FD int fd = -1, state = -1;
@@ -174,15 +159,43 @@ log_add_segment(struct log *l, uint64_t first)
 {
 	if (l->segments == l->segments_cap) {
 		size_t cap = l->segments_cap == 0 ? 4 : l->segments_cap * 2;
-		uint64_t *firsts = reallocarray(l->firsts, cap, sizeof *firsts);
+		struct log_file *files = reallocarray(l->files, cap, sizeof *files);
 
-		if (firsts == NULL)
+		if (files == NULL)
 			return MESS_LIMIT;
-		l->firsts = firsts;
+		l->files = files;
 		l->segments_cap = cap;
 	}
-	l->firsts[l->segments++] = first;
+	l->files[l->segments++] = (struct log_file){ .first = first };
 	return MESS_OK;
+}
+
+static enum mess_err
+sort_out_body(struct log *l, const char *name, uint64_t n)
+{
+	enum mess_err err;
+	struct stat st;
+
+	l->bodies = true;
+	if (n >= l->next || n < l->first) {
+		(void)unlinkat(l->cur, name, 0); /* tried again at the next opening */
+		return MESS_OK;
+	}
+	if (fstatat(l->cur, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return MESS_OK; /* whoever reads the message is told */
+	if ((err = log_have_body(l)) == MESS_OK)
+		log_add_body(l, n, (uint64_t)st.st_size);
+	return err;
+}
+
+/* What a finished segment takes on disk; the tail is judged by its end. */
+static void
+measure(struct log *l, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(l->cur, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		l->files[l->segments - 1].bytes = (uint64_t)st.st_size;
 }
 
 /* What a crash may have left: nothing live names it. */
@@ -190,16 +203,13 @@ static enum mess_err
 sort_out(struct log *l, const char *name, uint64_t tail)
 {
 	const char *suffix;
+	enum mess_err err;
 	uint64_t n;
 
 	if (!segment_parse_name(name, &n, &suffix))
 		return MESS_OK;
-	if (strcmp(suffix, BODY_SUFFIX) == 0) {
-		l->bodies = true;
-		if (n >= l->next || n < l->first)
-			(void)unlinkat(l->cur, name, 0); /* tried again at the next opening */
-		return MESS_OK;
-	}
+	if (strcmp(suffix, BODY_SUFFIX) == 0)
+		return sort_out_body(l, name, n);
 	if (strcmp(suffix, ".idx") == 0) {
 		char segment[SEGMENT_NAME_LEN + 8];
 
@@ -211,7 +221,11 @@ sort_out(struct log *l, const char *name, uint64_t tail)
 	}
 	if (*suffix != '\0')
 		return MESS_OK;
-	return n > tail ? segment_remove(l->cur, name) : log_add_segment(l, n);
+	if (n > tail)
+		return segment_remove(l->cur, name);
+	if ((err = log_add_segment(l, n)) == MESS_OK && n < tail)
+		measure(l, name);
+	return err;
 }
 
 static enum mess_err
@@ -229,7 +243,7 @@ open_segments(struct log *l, uint64_t tail)
 	fs_free_names(names, count);
 	if (err != MESS_OK)
 		return err;
-	if (l->segments == 0 || l->firsts[l->segments - 1] != tail)
+	if (l->segments == 0 || l->files[l->segments - 1].first != tail)
 		return MESS_CORRUPT;
 	return segment_open(l->cur, &l->name, tail, &l->tail);
 }
@@ -266,9 +280,10 @@ log_setup(struct log *l)
 		l->tail_off = l->durable_off = 0;
 	l->block = l->tail_off == 0 ? 0 : (l->tail_off - 1) / SEGMENT_BLOCK + 1;
 	l->rolled_ms = log_clock();
+	log_count_bytes(l);
 	/* Not at once: entries of this engine may name what is to go. */
-	l->free_wanted = l->bodies || (l->segments > 1 && l->firsts[1] <= l->first);
-	set_sweep(l);
+	l->free_wanted = l->bodies || (l->segments > 1 && l->files[1].first <= l->first);
+	log_set_sweep(l);
 	return MESS_OK;
 }
 
@@ -304,7 +319,8 @@ log_close(struct log *l)
 	segment_unref(l->tail);
 	journal_file_unref(l->state);
 	fd_close(&l->cur);
-	free(l->firsts);
+	free(l->files);
+	free(l->body_list);
 	free(l);
 }
 
@@ -339,55 +355,6 @@ log_open_file(int dir, const struct journal_name *name, int *out)
 	}
 }
 
-/* --- freeing ------------------------------------------------------------ */
-
-/* Files wholly below a first number that is durable; no live entry names them. */
-static void
-sweep(void *arg)
-{
-	struct log *l = arg;
-	char name[SEGMENT_NAME_LEN + 8];
-	size_t gone = 0;
-
-	l->sweep_set = false;
-	while (gone + 1 < l->segments && l->firsts[gone + 1] <= l->sweep_below) {
-		segment_name(l->firsts[gone], "", name);
-		if (segment_remove(l->cur, name) != MESS_OK)
-			break;
-		gone++;
-	}
-	l->segments -= gone;
-	memmove(l->firsts, l->firsts + gone, l->segments * sizeof *l->firsts);
-	if (l->recent != NULL && l->recent->first < l->firsts[0]) {
-		segment_unref(l->recent);
-		l->recent = NULL;
-	}
-	if (l->bodies)
-		body_sweep_below(l->cur, l->sweep_below);
-	/* More was freed since this was set. */
-	if (l->sweep_below < l->first_durable) {
-		l->free_wanted = true;
-		set_sweep(l);
-	}
-}
-
-enum mess_err
-log_free_below(struct log *l, uint64_t n)
-{
-	enum mess_err err;
-
-	if (n <= l->first)
-		return MESS_OK;
-	if ((err = store_room(l->store, l->part.most)) != MESS_OK)
-		return err;
-	l->counts[LOG_SETTLED] += n - l->first;
-	l->first = n;
-	store_join(l->store, &l->part);
-	if (l->bodies || (l->segments > 1 && l->firsts[1] <= n))
-		l->free_wanted = true;
-	return MESS_OK;
-}
-
 /* --- looking ------------------------------------------------------------ */
 
 enum mess_err
@@ -397,14 +364,14 @@ log_segment(struct log *l, uint64_t seq, struct segment **out)
 	struct segment *s;
 	enum mess_err err;
 
-	while (i > 1 && l->firsts[i - 1] > seq)
+	while (i > 1 && l->files[i - 1].first > seq)
 		i--;
-	if (l->firsts[i - 1] == l->tail->first) {
+	if (l->files[i - 1].first == l->tail->first) {
 		*out = segment_ref(l->tail);
 		return MESS_OK;
 	}
-	if (l->recent == NULL || l->recent->first != l->firsts[i - 1]) {
-		if ((err = segment_open(l->cur, &l->name, l->firsts[i - 1], &s)) != MESS_OK)
+	if (l->recent == NULL || l->recent->first != l->files[i - 1].first) {
+		if ((err = segment_open(l->cur, &l->name, l->files[i - 1].first, &s)) != MESS_OK)
 			return err;
 		segment_unref(l->recent);
 		l->recent = s;
@@ -417,9 +384,9 @@ uint64_t
 log_segment_end(const struct log *l, const struct segment *s)
 {
 	for (size_t i = l->segments; i-- > 0;)
-		if (l->firsts[i] == s->first)
-			return i + 1 < l->segments && l->firsts[i + 1] < l->durable ?
-			    l->firsts[i + 1] : l->durable;
+		if (l->files[i].first == s->first)
+			return i + 1 < l->segments && l->files[i + 1].first < l->durable ?
+			    l->files[i + 1].first : l->durable;
 	return 0;
 }
 
@@ -433,44 +400,6 @@ bool
 log_is_idle(const struct log *l)
 {
 	return !l->part.joined && !l->ready_job.pending && !l->sweep_set && !l->free_wanted;
-}
-
-/* The file that holds messages from n on: does it hold one that is kept? */
-static uint64_t
-kept_bytes(const struct log *l, const char *name)
-{
-	const char *suffix;
-	struct stat st;
-	uint64_t n;
-
-	if (!segment_parse_name(name, &n, &suffix) ||
-	    fstatat(l->cur, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return 0;
-	if (strcmp(suffix, BODY_SUFFIX) == 0)
-		return n >= l->first && n < l->durable ? (uint64_t)st.st_size : 0;
-	if (*suffix != '\0')
-		return 0;
-	if (n == l->tail->first)
-		return l->durable_off;
-	for (size_t i = 0; i + 1 < l->segments; i++)
-		if (l->firsts[i] == n)
-			return l->firsts[i + 1] > l->first ? (uint64_t)st.st_size : 0;
-	return 0;
-}
-
-uint64_t
-log_bytes(const struct log *l)
-{
-	uint64_t total = 0;
-	char **names;
-	size_t count;
-
-	if (l->first == l->durable || fs_list(l->cur, &names, &count) != MESS_OK)
-		return 0;
-	for (size_t i = 0; i < count; i++)
-		total += kept_bytes(l, names[i]);
-	fs_free_names(names, count);
-	return total;
 }
 
 uint64_t
@@ -526,19 +455,4 @@ log_on_durable(struct log *l, void (*fn)(void *arg), void *arg)
 {
 	l->on_durable = fn;
 	l->on_durable_arg = arg;
-}
-
-/* A count is not worth a commit of its own failing: without room it is told by the next one. */
-void
-log_count(struct log *l, enum log_count what, uint64_t n)
-{
-	l->counts[what] += n;
-	if (!store_is_sick(l->store) && store_room(l->store, l->part.most) == MESS_OK)
-		store_join(l->store, &l->part);
-}
-
-uint64_t
-log_counted(const struct log *l, enum log_count what)
-{
-	return l->counts[what];
 }

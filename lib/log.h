@@ -16,13 +16,15 @@
 struct log;
 struct body;
 
-/* Why numbers were freed: the account of mess-spool(5). */
+/* The first four: why numbers were freed, the account of mess-spool(5). */
 enum log_count {
 	LOG_SETTLED,
 	LOG_EXPIRED,
 	LOG_PURGED,
 	LOG_DROPPED,
 	LOG_DAMAGED,
+	LOG_REFUSED,		/* publishes that a limit or a pause refused: no numbers */
+	LOG_DUPLICATES,		/* publishes of an id that was there */
 	LOG_COUNTS,
 };
 
@@ -77,17 +79,31 @@ int log_cur(const struct log *l);
 /* Called after a commit that made more of the log durable. */
 void log_on_durable(struct log *l, void (*fn)(void *arg), void *arg);
 
-/* Every subscription has settled what is below n: its files go after the next checkpoint. */
-NODISCARD enum mess_err log_free_below(struct log *l, uint64_t n);
+/*
+ * Nobody is to read what is below n any more, by the commit being gathered:
+ * its files go after the next checkpoint.
+ */
+NODISCARD enum mess_err log_free_below(struct log *l, uint64_t n, enum log_count why);
+/* After everything was freed: the last file can go too, and what was made ahead. */
+void log_free_tail(struct log *l);
+/* The first number behind the file that holds the oldest message kept: the least that frees a file. */
+uint64_t log_second_file(const struct log *l);
 
 void log_count(struct log *l, enum log_count what, uint64_t n);
+/* The same without a commit of its own: a crash may forget it. */
+void log_note(struct log *l, enum log_count what, uint64_t n);
 uint64_t log_counted(const struct log *l, enum log_count what);
 
 /* Nothing of it waits for a commit, a checkpoint or the helper: it may be closed and opened again. */
 bool log_is_idle(const struct log *l);
 
-/* Bytes of the files that hold messages kept, as far as they are used. */
+/*
+ * Bytes of the files that hold messages kept, as far as they are used; what
+ * the commit being gathered changes is in it.
+ */
 uint64_t log_bytes(const struct log *l);
+/* Segments made from now on are small enough that max_bytes (0: no limit) is some eight of them. */
+void log_limit_segments(struct log *l, uint64_t max_bytes);
 
 /* The segment that holds seq, or the one after where that is missing; MESS_CORRUPT when none. */
 NODISCARD enum mess_err log_segment(struct log *l, uint64_t seq, struct segment **out);

@@ -45,7 +45,7 @@ ready_done(void *arg)
 static uint64_t
 wanted_size(const struct log *l, size_t need)
 {
-	uint64_t size = l->tail->size, took = log_clock() - l->rolled_ms;
+	uint64_t size = l->tail->size, took = log_clock() - l->rolled_ms, most;
 
 	if (took < QUICK_MS)
 		size *= 4;
@@ -53,6 +53,9 @@ wanted_size(const struct log *l, size_t need)
 		size /= 4;
 	while (size < need + SEGMENT_HEAD_MAX)
 		size *= 2;
+	most = l->segment_cap == 0 ? SEGMENT_MAX : l->segment_cap;
+	while (size > most && size / 2 >= need + SEGMENT_HEAD_MAX)
+		size /= 2;
 	if (size > SEGMENT_MAX)
 		size = SEGMENT_MAX;
 	return size < SEGMENT_MIN ? SEGMENT_MIN : size;
@@ -145,13 +148,45 @@ roll(struct log *l, size_t need)
 {
 	bool replace = l->tail->first == l->next;
 	enum mess_err err;
+	uint64_t full;
 
 	if ((err = have_ready(l, need)) != MESS_OK ||
 	    (!replace && (err = log_add_segment(l, l->next)) != MESS_OK))
 		return err;
-	if ((err = adopt(l, replace)) != MESS_OK && !replace)
-		l->segments--;
-	return err;
+	full = l->tail->size;
+	if ((err = adopt(l, replace)) != MESS_OK) {
+		l->segments -= !replace;
+		return err;
+	}
+	if (!replace) {
+		l->files[l->segments - 2].bytes = full;
+		l->full_bytes += full;
+	}
+	return MESS_OK;
+}
+
+/* What was made ahead for much traffic is more than the emptied log needs. */
+enum mess_err
+log_roll(struct log *l)
+{
+	enum mess_err err;
+
+	work_wait(store_work(l->store), &l->ready_job);
+	if (l->ready_size > SEGMENT_MIN)
+		l->ready_size = 0;
+	if (l->ready_size == 0) {
+		l->making_size = SEGMENT_MIN;
+		ready_run(l);
+		ready_done(l);
+	}
+	if (l->ready_err != MESS_OK)
+		return l->ready_err;
+	/* Its first line is put with the state that names it. */
+	if ((err = store_room(l->store, l->part.most + 512)) != MESS_OK ||
+	    (err = roll(l, 0)) != MESS_OK)
+		return err;
+	store_join(l->store, &l->part);
+	return put_head(l);
 }
 
 /* --- append ------------------------------------------------------------- */
@@ -293,7 +328,8 @@ log_append_body(struct log *l, const struct mess_peer *from, struct body *b, uin
 
 	if (body_len(b) <= MESS_INLINE_MAX)
 		return append_small(l, from, b, seq);
-	if ((err = prepare(l, RECORD_LINE_MAX + headers_len + 2)) != MESS_OK)
+	if ((err = log_have_body(l)) != MESS_OK ||
+	    (err = prepare(l, RECORD_LINE_MAX + headers_len + 2)) != MESS_OK)
 		return err;
 	if ((err = body_name(b, l->cur, l->next)) != MESS_OK) {
 		if (err == MESS_IO)
@@ -315,6 +351,7 @@ log_append_body(struct log *l, const struct mess_peer *from, struct body *b, uin
 	p = copy(p, headers, headers_len);
 	memcpy(p, "\n\n", 2);
 	*seq = l->next;
+	log_add_body(l, l->next, body_len(b));
 	appended(l, n + headers_len + 2);
 	return MESS_OK;
 }
@@ -341,17 +378,19 @@ unroll(struct log *l, size_t segments)
 	char name[SEGMENT_NAME_LEN + 8];
 	struct segment *s;
 
-	if (segment_open(l->cur, &l->name, l->firsts[segments - 1], &s) != MESS_OK) {
+	if (segment_open(l->cur, &l->name, l->files[segments - 1].first, &s) != MESS_OK) {
 		journal_fail(store_journal(l->store));
 		return;
 	}
 	while (l->segments > segments) {
-		segment_name(l->firsts[--l->segments], "", name);
+		segment_name(l->files[--l->segments].first, "", name);
 		if (segment_remove(l->cur, name) != MESS_OK)
 			journal_fail(store_journal(l->store));
 	}
 	segment_unref(l->tail);
 	l->tail = s;
+	l->files[segments - 1].bytes = 0;
+	log_count_bytes(l);
 }
 
 void

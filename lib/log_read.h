@@ -45,6 +45,16 @@ struct log_run {
 NODISCARD enum mess_err log_read(struct log_reader *r, struct log *l, struct log_cursor *c,
     uint64_t from, uint64_t last, size_t max_bytes, struct log_run *out);
 
+/*
+ * The first number kept whose message came at that time or after, the next
+ * number when none did.  Damage on the way counts with what lies behind it.
+ */
+NODISCARD enum mess_err log_seek_time(struct log *l, struct log_reader *r, uint64_t sec,
+    uint32_t nsec, uint64_t *out);
+/* When the oldest message came that is kept and can be read; MESS_NOTOPIC when there is none. */
+NODISCARD enum mess_err log_oldest_time(struct log *l, struct log_reader *r, uint64_t *sec,
+    uint32_t *nsec);
+
 /* The first line of a mess1 record for one whose body is apart; its length. */
 size_t log_run_line(const struct log_run *run, char *out);
 

@@ -382,7 +382,7 @@ free_settled(struct subscription *s)
 	TAILQ_FOREACH(other, &s->topic->subs->list, link)
 		if (other->place.floor < least)
 			least = other->place.floor;
-	return log_free_below(s->topic->log, least);
+	return topic_settled(s->topic, least);
 }
 
 /* The floor only rises, and takes with it what was settled above it without a gap. */

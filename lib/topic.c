@@ -33,6 +33,7 @@ struct topics {
 	unsigned count;
 	TAILQ_HEAD(, topic) open;
 	unsigned open_count;
+	struct topic_hooks hooks;
 };
 
 /* What is left of deleted topics, on its way out. */
@@ -128,6 +129,7 @@ add(struct topics *t, const char *name, struct topic **out)
 
 	if (topic == NULL)
 		return MESS_LIMIT;
+	topic->set = t;
 	topic->dir = topic->watch = -1;
 	(void)strlcpy(topic->name, name, sizeof topic->name); /* checked to fit */
 	(void)RB_INSERT(topic_tree, &t->tree, topic); /* callers found no such name */
@@ -279,6 +281,12 @@ topics_store(const struct topics *t)
 	return t->store;
 }
 
+void
+topics_hook(struct topics *t, const struct topic_hooks *hooks)
+{
+	t->hooks = *hooks;
+}
+
 struct topic *
 topics_find(struct topics *t, const char *name)
 {
@@ -383,6 +391,8 @@ topic_use(struct topics *t, struct topic *topic)
 	TAILQ_INSERT_TAIL(&t->open, topic, open_link);
 	t->open_count++;
 	topic->refs++;
+	if (t->hooks.opened != NULL)
+		t->hooks.opened(t->hooks.arg, topic);
 	return MESS_OK;
 }
 
@@ -490,6 +500,19 @@ topic_create(struct topics *t, const char *name, uid_t owner, const char *login,
 	}
 	remove_tombstone(t, name);
 	return add(t, name, out);
+}
+
+enum mess_err
+topic_settled(struct topic *topic, uint64_t n)
+{
+	const struct topic_hooks *hooks = &topic->set->hooks;
+	enum mess_err err = MESS_OK;
+
+	if (topic->conf.keep == 0)
+		err = log_free_below(topic->log, n, LOG_SETTLED);
+	if (hooks->settled != NULL)
+		hooks->settled(hooks->arg, topic);
+	return err;
 }
 
 /* --- settings ----------------------------------------------------------- */

@@ -15,12 +15,21 @@
 #include "log.h"
 
 struct topics;
+struct topic;
 struct subscriptions;
 struct flow;
+
+/* Who is told of topics: that one was opened; that all subscriptions have settled more of it. */
+struct topic_hooks {
+	void (*opened)(void *arg, struct topic *t);
+	void (*settled)(void *arg, struct topic *t);
+	void *arg;
+};
 
 /* A topic's name is known from the start; the rest is there between topic_use and topic_release. */
 struct topic {
 	char name[NAME_TOPIC_MAX + 1];
+	struct topics *set;		/* it is one of these */
 	struct conf_topic conf;
 	int dir;
 	struct log *log;
@@ -43,6 +52,7 @@ struct topic {
 NODISCARD enum mess_err topics_new(struct store *s, struct topics **out);
 void topics_free(struct topics *t);
 struct store *topics_store(const struct topics *t);
+void topics_hook(struct topics *t, const struct topic_hooks *hooks);
 
 /* For recovery: opens the file that a journal entry names; arg is the store's directory. */
 enum mess_err topic_open_target(void *arg, const struct journal_name *name, int *out);
@@ -64,6 +74,9 @@ void topic_release(struct topics *t, struct topic *topic);
  */
 NODISCARD enum mess_err topic_create(struct topics *t, const char *name, uid_t owner,
     const char *login, bool admin, struct topic **out);
+
+/* Every subscription has settled what is below n: it is freed, but for what the topic keeps. */
+NODISCARD enum mess_err topic_settled(struct topic *topic, uint64_t n);
 
 /* Change the settings of a topic in use; durable when this returns. */
 NODISCARD enum mess_err topic_set(struct topics *t, struct topic *topic,

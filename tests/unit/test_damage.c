@@ -191,7 +191,7 @@ large_segment(struct storage *g)
 			storage_commit(g);
 	}
 	storage_commit(g);
-	first = g->topic->log->firsts[1];
+	first = g->topic->log->files[1].first;
 	CHECK(g->topic->log->segments >= 2 && g->topic->log->tail->index != NULL && first < 80);
 	return first;
 }
@@ -208,7 +208,7 @@ TEST("damage: an envelope's loss costs at most what follows up to the next index
 	segment_name(first, "", name + 11);
 	map_records(&g, 330, &m);
 
-	end = g.topic->log->segments > 2 ? g.topic->log->firsts[2] : 331;
+	end = g.topic->log->segments > 2 ? g.topic->log->files[2].first : 331;
 	for (uint64_t seq = first; seq < end; seq += 23) {
 		uint64_t next = seq + 1;
 

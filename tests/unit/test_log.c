@@ -10,6 +10,7 @@
 
 #include "base/le.h"
 #include "body.h"
+#include "log_private.h"
 #include "storage.h"
 
 /* Sizes around every limit that there is. */
@@ -211,7 +212,7 @@ TEST("log: who waits is told once for each commit that made more durable")
 
 	storage_commit(&g);
 	CHECK(grown == 1);
-	CHECK(log_free_below(storage_log(&g), 2) == MESS_OK);
+	CHECK(log_free_below(storage_log(&g), 2, LOG_SETTLED) == MESS_OK);
 	storage_commit(&g);
 	CHECK(grown == 1);
 	storage_end(&g);
@@ -497,7 +498,7 @@ TEST("log: files below the first number go after the checkpoint and not before")
 	segments = count_suffix(&g, "");
 	CHECK(segments > 2);
 
-	CHECK(log_free_below(storage_log(&g), 62) == MESS_OK);
+	CHECK(log_free_below(storage_log(&g), 62, LOG_SETTLED) == MESS_OK);
 	CHECK(count_suffix(&g, "") == segments);
 	storage_commit(&g);
 	CHECK(count_suffix(&g, "") == segments && count_suffix(&g, BODY_SUFFIX) == 1);
@@ -522,13 +523,142 @@ TEST("log: freeing never goes back, and counts each number once")
 	storage_begin(&g);
 	append_many(&g, 20);
 
-	CHECK(log_free_below(storage_log(&g), 11) == MESS_OK);
-	CHECK(log_free_below(storage_log(&g), 5) == MESS_OK);
-	CHECK(log_free_below(storage_log(&g), 11) == MESS_OK);
-	CHECK(log_free_below(storage_log(&g), 21) == MESS_OK);
+	CHECK(log_free_below(storage_log(&g), 11, LOG_SETTLED) == MESS_OK);
+	CHECK(log_free_below(storage_log(&g), 5, LOG_SETTLED) == MESS_OK);
+	CHECK(log_free_below(storage_log(&g), 11, LOG_SETTLED) == MESS_OK);
+	CHECK(log_free_below(storage_log(&g), 21, LOG_SETTLED) == MESS_OK);
 	storage_commit(&g);
 
 	CHECK(log_first(storage_log(&g)) == 21 && log_counted(storage_log(&g), LOG_SETTLED) == 20);
+	storage_end(&g);
+}
+
+TEST("log: the bytes kept are the same after a reopening, whatever was appended and freed")
+{
+	struct storage g;
+	uint64_t had, seq;
+
+	storage_begin(&g);
+	CHECK(log_bytes(storage_log(&g)) == 0);
+	for (int i = 0; i < 60; i++) {
+		if (test_random() % 8 == 0)
+			seq = append_large(&g, LARGE + test_random() % 1000);
+		else
+			seq = storage_append(&g, test_random() % 40000);
+		storage_commit(&g);
+		had = log_bytes(storage_log(&g));
+		CHECK(log_free_below(storage_log(&g), seq + 1 - test_random() % (seq + 1), LOG_SETTLED) == MESS_OK);
+		CHECK(log_bytes(storage_log(&g)) <= had);
+		had = log_bytes(storage_log(&g));
+		CHECK((had == 0) == (log_first(storage_log(&g)) > seq));
+		if (test_random() % 4 == 0)
+			storage_reopen(&g);
+		CHECK(log_bytes(storage_log(&g)) == had);
+	}
+	storage_end(&g);
+}
+
+TEST("log: a batch taken back takes its bytes with it")
+{
+	struct mess_message big = { .body = test_copy("", 0), .body_len = 0 };
+	struct log_mark mark;
+	struct storage g;
+	uint64_t had, seq;
+
+	storage_begin(&g);
+	append_many(&g, 7);
+	had = log_bytes(storage_log(&g));
+
+	CHECK(log_begin(storage_log(&g), 300, 300 * 1000, &mark) == MESS_OK);
+	free((char *)(uintptr_t)big.body);
+	big = (struct mess_message){ .body = calloc(1, 1000), .body_len = 1000 };
+	for (int i = 0; i < 300; i++)
+		CHECK(log_append(storage_log(&g), &somebody, &big, &seq) == MESS_OK);
+	CHECK(log_bytes(storage_log(&g)) >= had + 300000);
+	log_rewind(storage_log(&g), &mark);
+
+	CHECK(log_bytes(storage_log(&g)) == had);
+	free((char *)(uintptr_t)big.body);
+	storage_end(&g);
+}
+
+TEST("log: with all of it freed the last file goes too, and what was made ahead")
+{
+	struct storage g;
+	struct stat st;
+	uint64_t next;
+
+	storage_begin(&g);
+	append_many(&g, 200);
+	storage_settle(&g);
+	next = log_next(storage_log(&g));
+
+	CHECK(log_free_below(storage_log(&g), next, LOG_PURGED) == MESS_OK);
+	log_free_tail(storage_log(&g));
+	storage_commit(&g);
+	storage_checkpoint(&g);
+
+	CHECK(count_suffix(&g, "") == 1 && log_bytes(storage_log(&g)) == 0);
+	CHECK(fstatat(log_cur(storage_log(&g)), LOG_READY, &st, 0) == -1);
+	CHECK(storage_append(&g, 10) == next);
+	storage_commit(&g);
+	storage_reopen(&g);
+	CHECK(storage_reads(&g, next, next, 100000));
+	CHECK(log_counted(storage_log(&g), LOG_PURGED) == next - 1);
+	storage_end(&g);
+}
+
+TEST("log: segments stay small where little may be kept")
+{
+	struct storage g;
+
+	storage_begin(&g);
+	log_limit_segments(storage_log(&g), 1024 * 1024);
+	for (int i = 0; i < 400; i++) {
+		(void)storage_append(&g, 5000);
+		if (i % 50 == 0)
+			storage_commit(&g);
+	}
+	CHECK(storage_append(&g, 200000) == log_next(storage_log(&g)) - 1);
+	(void)storage_append(&g, 100);
+	storage_commit(&g);
+
+	for (size_t i = 0; i + 1 < storage_log(&g)->segments; i++)
+		CHECK(storage_log(&g)->files[i].bytes <= (i + 2 < storage_log(&g)->segments ?
+		    128 * 1024 : 256 * 1024));
+	storage_end(&g);
+}
+
+/* --- time ----------------------------------------------------------------------- */
+
+TEST("log: a time is found, before, between, at and after all messages, freed and damaged ones too")
+{
+	enum { N = 40 };
+	uint64_t sec[N + 1], out;
+	uint32_t nsec[N + 1];
+	struct storage g;
+
+	storage_begin(&g);
+	for (uint64_t i = 1; i <= N; i++) {
+		CHECK(storage_append(&g, test_random() % 9000) == i);
+		sec[i] = storage_log(&g)->sec;
+		nsec[i] = storage_log(&g)->nsec;
+	}
+	CHECK(log_seek_time(storage_log(&g), g.reader, 0, 0, &out) == MESS_OK && out == 1);
+	storage_commit(&g);
+
+	for (uint64_t i = 1; i <= N; i++) {
+		CHECK(log_seek_time(storage_log(&g), g.reader, sec[i], nsec[i], &out) == MESS_OK);
+		CHECK(out <= i && sec[out] == sec[i] && nsec[out] == nsec[i]);
+		CHECK(log_seek_time(storage_log(&g), g.reader, sec[i], nsec[i] + 1, &out) == MESS_OK);
+		CHECK(out == N + 1 || sec[out] > sec[i] || nsec[out] > nsec[i]);
+	}
+	CHECK(log_seek_time(storage_log(&g), g.reader, 0, 0, &out) == MESS_OK && out == 1);
+	CHECK(log_seek_time(storage_log(&g), g.reader, UINT64_MAX, 0, &out) == MESS_OK && out == N + 1);
+	CHECK(log_free_below(storage_log(&g), 11, LOG_EXPIRED) == MESS_OK);
+	storage_commit(&g);
+	CHECK(log_seek_time(storage_log(&g), g.reader, sec[3], nsec[3], &out) == MESS_OK && out == 11);
+	CHECK(log_oldest_time(storage_log(&g), g.reader, sec, nsec) == MESS_OK && sec[0] == sec[11]);
 	storage_end(&g);
 }
 
@@ -542,7 +672,7 @@ TEST("log: what a reader holds stays readable while it is freed")
 	storage_begin(&g);
 	append_many(&g, 60);
 	CHECK(log_read(g.reader, storage_log(&g), &c, 1, 60, 1, &run) == MESS_OK);
-	CHECK(log_free_below(storage_log(&g), 61) == MESS_OK);
+	CHECK(log_free_below(storage_log(&g), 61, LOG_SETTLED) == MESS_OK);
 	storage_commit(&g);
 	storage_checkpoint(&g);
 
@@ -615,7 +745,7 @@ TEST("log: freed files that a crash left half removed are removed when it is ope
 
 	storage_begin(&g);
 	append_many(&g, 60);
-	CHECK(log_free_below(storage_log(&g), 61) == MESS_OK);
+	CHECK(log_free_below(storage_log(&g), 61, LOG_SETTLED) == MESS_OK);
 	storage_commit(&g);
 	storage_checkpoint(&g);
 	storage_close(&g);
@@ -644,7 +774,7 @@ free_then_roll(void *arg)
 	storage_commit(g);
 	CHECK(count_suffix(g, "") == 1);
 	next = log_next(storage_log(g));
-	CHECK(log_free_below(storage_log(g), next) == MESS_OK);
+	CHECK(log_free_below(storage_log(g), next, LOG_SETTLED) == MESS_OK);
 	storage_commit(g);
 	(void)storage_append(g, 40000);
 	storage_commit(g);
