@@ -19,8 +19,11 @@ static const struct cli_text text = {
 	"  delete TOPIC         remove a topic and all its messages\n"
 	"  list [PATTERN]       names of topics; * is one label, a last ** one or more\n"
 	"  show TOPIC           its owner, its subscriptions\n"
-	"  stat [TOPIC...]      its counts: published, present, waiting\n\n"
+	"  stat [TOPIC...]      its counts: published, present, waiting; a pattern does, too\n\n"
 	"      --json           list, show, stat: as JSON\n"
+	"      --prometheus     stat: as Prometheus reads it\n"
+	"      --watch          stat: again every second\n"
+	"      --color WHEN     always, auto or never\n"
 	CLI_WHERE_HELP
 };
 
@@ -30,7 +33,10 @@ static const struct option_row {
 	int has_arg;
 	char letter;
 } options[OPT_COUNT] = {
+	[OPT_COLOR] = { "color", required_argument, 0 },
 	[OPT_JSON] = { "json", no_argument, 0 },
+	[OPT_PROMETHEUS] = { "prometheus", no_argument, 0 },
+	[OPT_WATCH] = { "watch", no_argument, 0 },
 };
 
 static const struct verb {
@@ -44,7 +50,8 @@ static const struct verb {
 	{ "delete", "which topic?", 1, 1, 0, verb_delete },
 	{ "list", NULL, 0, 1, OPT_BIT(OPT_JSON), verb_list },
 	{ "show", "which topic?", 1, 1, OPT_BIT(OPT_JSON), verb_show },
-	{ "stat", NULL, 0, 1 << 16, OPT_BIT(OPT_JSON), verb_stat },
+	{ "stat", NULL, 0, 1 << 16, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_PROMETHEUS) | OPT_BIT(OPT_WATCH) |
+		OPT_BIT(OPT_COLOR), verb_stat },
 };
 
 #define VERBS (sizeof verbs / sizeof verbs[0])

@@ -1,161 +1,174 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mess-topic stat: the counts, as the engine's lines into a pipe, as a table
- * on a terminal, as JSON.
+ * mess-topic stat: the counts.  As the engine's lines into a pipe, as a table
+ * on a terminal, as JSON, as Prometheus reads them.
  */
+#include "topic-stat.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/fd.h"
-#include "topic-verb.h"
+#include "term.h"
 
-#define TEXT_MAX ((size_t)256 << 20)
+/* ---- JSON ---- */
 
-/* Seconds since a time as the engine writes it; 0 for none. */
-static double
-age(const char *since)
-{
-	struct timespec now;
-	double then = strtod(since, NULL), seconds;
+/* Members that are there even when an engine does not say them. */
+static const char *const always_topic[] = { "published", "present", "bytes", "depth", "refused",
+	"expired", "purged", "dropped", "dead", "commit-p50-us", "commit-p99-us", NULL };
+static const char *const always_sub[] = { "pending", "leased", "delayed", "dead", "redelivered",
+	"consumers", NULL };
 
-	if (then <= 0 || clock_gettime(CLOCK_REALTIME, &now) == -1)
-		return 0;
-	seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9 - then;
-	return seconds > 0 ? seconds : 0;
-}
-
-/* A topic's members, then an array of its subscriptions, each of the same kind. */
+/* commit-p50-us is commit_p50_us, so that jq needs no quotes. */
 static void
-stat_json(char *lines)
+json_key(const char *key)
 {
-	char *key, *value;
-	bool topic = false, subscription = false;
-
-	putchar('[');
-	for (char *at = lines; lines_next(&at, &key, &value);) {
-		if (strcmp(key, "topic") == 0) {
-			printf("%s{", !topic ? "" : subscription ? "}]}," : ",\"subscriptions\":[]},");
-			topic = true;
-			subscription = false;
-			lines_json_string("topic");
-			putchar(':');
-			lines_json_string(value);
-		} else if (strcmp(key, "subscription") == 0) {
-			printf("%s{\"name\":", subscription ? "}," : ",\"subscriptions\":[");
-			subscription = true;
-			lines_json_string(value);
-		} else if (strcmp(key, "oldest") == 0) {
-			printf(",\"oldest_age\":%.3f", age(value));
-		} else {
-			putchar(',');
-			lines_json_member(key, value);
-		}
-	}
-	puts(!topic ? "]" : subscription ? "}]}]" : ",\"subscriptions\":[]}]");
-}
-
-/* One line of the table, filled as its keys come. */
-struct row {
-	const char *name;
-	bool subscription;
-	const char *cell[5];
-	double age;
-};
-
-static const char *const topic_keys[] = { "published", "present", "depth", "bytes", "damaged" };
-static const char *const sub_keys[] = { "acked", "leased", "pending", "redelivered", "consumers" };
-
-#define CELLS (sizeof topic_keys / sizeof topic_keys[0])
-
-/* 42s, 7m, 3h, 12d: what a person wants to know of an age. */
-static void
-print_age(double seconds)
-{
-	static const struct { double size; char unit; } units[] = {
-		{ 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' },
-	};
-	size_t i = 0;
-
-	while (i < 3 && seconds < 2 * units[i].size)
-		i++;
-	printf(" %8.0f%c", seconds / units[i].size, units[i].unit);
+	putchar('"');
+	for (; *key != '\0'; key++)
+		putchar(*key == '-' ? '_' : *key);
+	fputs("\":", stdout);
 }
 
 static void
-print_row(const struct row *r)
+json_text_or_null(const char *value)
 {
-	if (r->name == NULL)
+	if (strcmp(value, "-") == 0)
+		fputs("null", stdout);
+	else
+		lines_json_string(value);
+}
+
+/* `owner UID LOGIN` is two members; `-` is nobody. */
+static void
+json_owner(const char *value)
+{
+	const char *space = strchr(value, ' ');
+
+	if (space == NULL) {
+		fputs(",\"uid\":null,\"owner\":", stdout);
+		json_text_or_null(value);
 		return;
-	printf("%s%-*s", r->subscription ? "  " : "", r->subscription ? 13 : 15, r->name);
-	for (size_t i = 0; i < CELLS; i++)
-		printf(" %10s", r->cell[i] != NULL ? r->cell[i] : "-");
-	if (!r->subscription && r->age > 0)
-		print_age(r->age);
-	putchar('\n');
+	}
+	printf(",\"uid\":%.*s,\"owner\":", (int)(space - value), value);
+	json_text_or_null(space + 1);
 }
 
 static void
-stat_table(char *lines)
+json_line(const struct counts_line *l, double when, const struct counts *c)
 {
-	struct row row = { .name = NULL };
-	char *key, *value;
-
-	printf("%-15s %10s %10s %10s %10s %10s %9s\n", "TOPIC", "PUBLISHED", "PRESENT", "DEPTH", "BYTES",
-	    "DAMAGED", "OLDEST");
-	printf("  %-13s %10s %10s %10s %10s %10s\n", "SUBSCRIPTION", "ACKED", "LEASED", "PENDING",
-	    "AGAIN", "CONSUMERS");
-	for (char *at = lines; lines_next(&at, &key, &value);) {
-		bool sub = strcmp(key, "subscription") == 0;
-
-		if (sub || strcmp(key, "topic") == 0) {
-			print_row(&row);
-			row = (struct row){ .name = value, .subscription = sub };
-		} else if (strcmp(key, "oldest") == 0) {
-			row.age = age(value);
-		}
-		for (size_t i = 0; i < CELLS; i++)
-			if (strcmp(key, row.subscription ? sub_keys[i] : topic_keys[i]) == 0)
-				row.cell[i] = value;
+	if (strcmp(l->key, "owner") == 0) {
+		json_owner(l->value);
+		return;
 	}
-	print_row(&row);
+	putchar(',');
+	if (strcmp(l->key, "oldest") == 0) {
+		printf("\"oldest_age\":%.3f", counts_age(c, "oldest", when));
+		return;
+	}
+	json_key(l->key);
+	if (strcmp(l->key, "held-by") == 0 || strcmp(l->key, "match") == 0)
+		json_text_or_null(l->value);
+	else
+		lines_json_value(l->value);
 }
 
-/* All of them, before a byte is printed: an error leaves stdout empty. */
-static int
-gather(struct mess *m, char **args, int count, struct buf *all)
+static void
+json_counts(const char *kind, const struct counts *c, const char *const *always, double when)
+{
+	printf("{\"%s\":", kind);
+	lines_json_string(c->name);
+	for (size_t i = 0; i < c->lines; i++)
+		json_line(&c->line[i], when, c);
+	for (; *always != NULL; always++)
+		if (counts_get(c, *always) == NULL) {
+			putchar(',');
+			json_key(*always);
+			putchar('0');
+		}
+}
+
+void
+stat_json(const struct counts_all *all)
+{
+	putchar('[');
+	for (size_t i = 0; i < all->count; i++) {
+		const struct counts_topic *t = &all->topics[i];
+
+		if (i > 0)
+			putchar(',');
+		json_counts("topic", &t->own, always_topic, all->when);
+		if (counts_get(&t->own, "oldest") == NULL)
+			fputs(",\"oldest_age\":0", stdout);
+		fputs(",\"subscriptions\":[", stdout);
+		for (size_t k = 0; k < t->subs; k++) {
+			if (k > 0)
+				putchar(',');
+			json_counts("name", &t->sub[k], always_sub, all->when);
+			if (counts_get(&t->sub[k], "owner") == NULL)
+				fputs(",\"owner\":null", stdout);
+			putchar('}');
+		}
+		fputs("]}", stdout);
+	}
+	puts("]");
+}
+
+/* ---- the verb ---- */
+
+static enum stat_form
+form_of(const struct topic_call *c)
+{
+	bool prometheus = call_has(c, OPT_PROMETHEUS);
+
+	if (prometheus && call_has(c, OPT_JSON))
+		call_usage("stat: only one of --json and --prometheus");
+	if (prometheus && call_has(c, OPT_WATCH))
+		call_usage("stat: --prometheus is one look; it does not --watch");
+	if (prometheus)
+		return STAT_PROMETHEUS;
+	if (call_has(c, OPT_JSON))
+		return STAT_JSON;
+	return term_is_human(c->value[OPT_COLOR], STDOUT_FILENO) ? STAT_TABLE : STAT_LINES;
+}
+
+int
+stat_look(struct mess *m, const struct topic_call *c, struct buf *text, struct counts_all *out)
 {
 	enum mess_err err;
+	int status;
 
-	for (int i = 0; i == 0 || i < count; i++) {
-		const char *topic = count > 0 ? args[i] : NULL;
-		AUTO_FREE char *lines = NULL;
-
-		if ((err = mess_topic_stat(m, topic, &lines)) != MESS_OK)
-			return cli_fail_mess(m, err, "%s", topic != NULL ? cli_cut(topic) : "stat");
-		if ((err = buf_append(all, lines, strlen(lines))) != MESS_OK)
-			return cli_fail(err, "stat");
-	}
-	return (err = buf_append(all, "", 1)) == MESS_OK ? EX_OK : cli_fail(err, "stat");
+	buf_reset(text, STAT_TEXT_MAX);
+	if ((status = counts_gather(m, c->args, c->count, text)) != EX_OK)
+		return status;
+	err = counts_read(text, out);
+	return err == MESS_OK ? EX_OK : cli_fail(err, "stat");
 }
 
 int
 verb_stat(struct mess *m, const struct topic_call *c)
 {
-	AUTO_BUF struct buf all = BUF_INIT(TEXT_MAX);
+	AUTO_BUF struct buf text = BUF_INIT(STAT_TEXT_MAX);
+	struct counts_all all;
+	enum stat_form form;
 	int status;
 
-	if ((status = gather(m, c->args, c->count, &all)) != EX_OK)
+	if (!term_is_when(c->value[OPT_COLOR]))
+		call_usage("--color=%s: always, auto or never", cli_cut(c->value[OPT_COLOR]));
+	form = form_of(c);
+	if (call_has(c, OPT_WATCH))
+		return stat_watch(m, c, form);
+	if ((status = stat_look(m, c, &text, &all)) != EX_OK)
 		return status;
-	if (call_has(c, OPT_JSON))
-		stat_json(buf_data(&all));
-	else if (isatty(STDOUT_FILENO))
-		stat_table(buf_data(&all));
+	if (form == STAT_JSON)
+		stat_json(&all);
+	else if (form == STAT_PROMETHEUS)
+		stat_prometheus(&all);
+	else if (form == STAT_LINES)
+		fputs(buf_data(&text), stdout);
 	else
-		fputs(buf_data(&all), stdout);
-	return EX_OK;
+		status = stat_table(&all, NULL, &(struct stat_look){
+			.colour = term_colour(c->value[OPT_COLOR], STDOUT_FILENO) });
+	counts_free(&all);
+	return status;
 }

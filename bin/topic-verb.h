@@ -13,7 +13,10 @@
  * written, and each verb's row there which it takes.
  */
 enum topic_option {
+	OPT_COLOR,
 	OPT_JSON,
+	OPT_PROMETHEUS,
+	OPT_WATCH,
 	OPT_COUNT,
 };
 
