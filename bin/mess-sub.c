@@ -257,7 +257,7 @@ ack(struct sub *s, uint64_t seq)
 	enum mess_err err;
 	enum stop stop;
 
-	while ((err = mess_ack(s->m, seq, seq)) == MESS_CANCELLED)
+	while ((err = mess_ack(s->m, s->o->topic, seq, seq)) == MESS_CANCELLED)
 		if (!is_asked(stop = cancelled(s)) || stop_later(s, stop) != GO_ON)
 			break;
 	return err;
@@ -588,7 +588,7 @@ attach(struct sub *s)
 
 	switch (o->mode) {
 	case MODE_SUB:
-		err = mess_subscribe(s->m, o->topic, o->name);
+		err = mess_subscribe(s->m, o->topic, o->name, NULL);
 		break;
 	case MODE_TAIL:
 		err = mess_tail(s->m, o->topic);

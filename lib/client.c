@@ -47,7 +47,8 @@ mess_open(const struct mess_where *where, struct mess **out)
 	m->in.max = IN_MAX;
 	m->text.max = TEXT_MAX;
 	m->sub.stash.max = CLIENT_STASH_MAX;
-	m->sub.acks.max = PROTOCOL_LINE_MAX;
+	m->sub.epoch = 1;
+	m->sub.settles.max = CLIENT_SETTLES_MAX;
 	if (copy(where->socket, &m->socket) != MESS_OK || copy(where->spool, &m->spool) != MESS_OK ||
 	    copy(where->deliverd, &m->deliverd) != MESS_OK) {
 		mess_close(m);
@@ -72,7 +73,8 @@ mess_close(struct mess *m)
 	buf_free(&m->in);
 	buf_free(&m->text);
 	buf_free(&m->sub.stash);
-	buf_free(&m->sub.acks);
+	buf_free(&m->sub.settles);
+	client_topics_free(m);
 	free(m->socket);
 	free(m->spool);
 	free(m->deliverd);
@@ -493,10 +495,23 @@ take_hello(struct mess *m, const struct reply *r)
 	return MESS_OK;
 }
 
+static void
+keep_word(struct mess *m, const struct reply *r)
+{
+	const char *end = memchr(r->text, ' ', r->text_len);
+	size_t n = end != NULL ? (size_t)(end - r->text) : r->text_len;
+
+	if (n >= sizeof m->call.word)
+		n = sizeof m->call.word - 1;
+	memcpy(m->call.word, r->text, n);
+	m->call.word[n] = '\0';
+}
+
 static enum mess_err
 take_call(struct mess *m, enum client_pending pending, const struct reply *r)
 {
 	m->call.err = r->kind == REPLY_ERR ? client_refusal(m, r) : MESS_OK;
+	keep_word(m, r);
 	if (r->kind == REPLY_OK)
 		for (unsigned i = 0; i < 2; i++)
 			if (!protocol_reply_number(r, i, &m->call.number[i]))
@@ -532,7 +547,7 @@ take_reply(struct mess *m, const struct reply *r)
 	case PENDING_SINGLE:
 		return client_stream_reply(m, pending, r);
 	case PENDING_ACK:
-		m->sub.acks_flying--;
+		client_settled(m);
 		/* FALLTHROUGH */
 	case PENDING_TAKE:
 		if (r->kind == REPLY_ERR && m->sub.err == MESS_OK)
@@ -558,8 +573,7 @@ take_line(struct mess *m, const char *line, size_t len)
 	case REPLY_MSG:
 		if (m->sub.mode == CONSUME_NOT)
 			return malformed(m);
-		m->sub.frame_left = r.bytes;
-		return MESS_OK;
+		return client_consumer_frame(m, &r);
 	case REPLY_END:
 		m->sub.ended = true;
 		return MESS_OK;
@@ -596,7 +610,7 @@ client_step(struct mess *m, bool *did)
 		return MESS_OK;
 	if (m->text_left > 0)
 		return take_text(m);
-	if (m->sub.frame_left > 0) {
+	if (m->sub.frame.left > 0) {
 		*did = m->stashing;
 		return m->stashing ? client_consumer_stash(m) : MESS_OK;
 	}

@@ -7,7 +7,9 @@
  *   client_start.c     finding the engine; starting a personal one
  *   client_publish.c   one message, at once or as a body of any length
  *   client_stream.c    many messages, in batches
- *   client_consume.c   frames to messages; acks
+ *   client_attach.c    SUB, TAIL, PEEK, READ; the topics of a consumer
+ *   client_consume.c   frames to messages; large bodies
+ *   client_settle.c    acks; given back, later, dead; leases by time
  *   client_topic.c     create, delete, list, show, stat
  *
  * The socket is only ever used with MSG_DONTWAIT, or read when nothing is
@@ -25,6 +27,7 @@
 #define CLIENT_BATCH_COUNT 4096		/* messages in one of them */
 #define CLIENT_OUT_LOW ((size_t)1 << 20) /* more than this is not queued for sending */
 #define CLIENT_STASH_MAX ((size_t)16 << 20)
+#define CLIENT_SETTLES_MAX ((size_t)16 << 20) /* of settling that waits to be sent */
 
 /* What the reply, when it comes, belongs to; replies come in request order. */
 enum client_pending {
@@ -43,6 +46,7 @@ struct client_call {
 	bool done;
 	enum mess_err err;
 	uint64_t number[2];
+	char word[32];		/* the first, cut */
 };
 
 /* Messages in the form of PUBS, or of a .rec file when there is no engine. */
@@ -83,6 +87,28 @@ enum client_mode {
 	CONSUME_PEEK,
 };
 
+/* A topic of a consumer.  It stays while the handle is open: messages point at its name. */
+struct client_topic {
+	char topic[NAME_TOPIC_MAX + 1];
+	char name[NAME_LABEL_MAX + 1];	/* of the subscription; "" for none */
+
+	/* Acks: a range that may still grow, and the finished ones as text. */
+	uint64_t ack_lo, ack_hi;
+	struct buf acks;
+	bool unsent;			/* linked in client_consumer.unsent */
+	struct client_topic *next_unsent;
+	uint64_t epoch;			/* of client_consumer, when acks of it were sent last */
+	uint64_t ack_top;		/* the highest number acked on it */
+	uint64_t ack_doubt;		/* up to here acks were lost with one and not done since; or 0 */
+};
+
+/* Records of one topic that were handed out the same number of times. */
+struct client_frame {
+	struct client_topic *topic;
+	uint64_t attempt;
+	uint64_t left;		/* bytes not read yet */
+};
+
 /*
  * A consumer.  The bytes of frames are read where they arrived, in mess.in;
  * whoever must wait for a reply that is behind them moves them to stash,
@@ -91,25 +117,30 @@ enum client_mode {
  */
 struct client_consumer {
 	enum client_mode mode;
-	char topic[NAME_TOPIC_MAX + 1];
-	uint64_t frame_left;	/* bytes of the frame that begins or goes on in mess.in */
+	struct client_topic **topics;	/* in order of name */
+	size_t count, cap;
+	char first[NAME_TOPIC_MAX + 1];	/* what this connection consumes, for words */
+	char name[NAME_LABEL_MAX + 1];
+	struct client_frame frame;	/* that begins or goes on in mess.in */
+	bool frame_stashed;		/* and in the stash before that */
+	struct client_frame stashed;	/* at the front of the stash */
+	struct client_frame at;		/* of the message that was told last */
 	struct buf stash;
 	bool dropped;
 	bool ended;		/* END came and was not told yet */
-	enum mess_err err;	/* of a TAKE or an ACK, not told yet */
-	char name[NAME_LABEL_MAX + 1];	/* of the subscription; "" for none */
+	enum mess_err err;	/* of a TAKE or a settling, not told yet */
 
 	/* A large body that is being read. */
 	struct record large;
 	struct record_summer *sum;
 	uint64_t body_left;
 
-	/* Acks: a range that may still grow, the finished ones as text, lines in flight. */
-	uint64_t ack_lo, ack_hi;
-	struct buf acks;
-	unsigned acks_flying;
-	uint64_t ack_top;	/* the highest number acked */
-	uint64_t ack_doubt;	/* up to here acks were lost with a connection and not done since; or 0 */
+	/* Settling. */
+	struct client_topic *last;	/* the topic acked last */
+	struct client_topic *unsent;	/* those with acks that are not sent */
+	struct buf settles;		/* other requests that are not sent, each behind its length */
+	unsigned flying;		/* of both kinds */
+	uint64_t epoch;			/* how often nothing was flying any more; from 1 */
 };
 
 struct mess {
@@ -228,8 +259,16 @@ NODISCARD enum mess_err client_stream_reply(struct mess *m, enum client_pending 
     const struct reply *r);
 void client_stream_lost(struct mess *m);
 void client_stream_free(struct mess *m);
+NODISCARD enum mess_err client_consumer_frame(struct mess *m, const struct reply *r);
 NODISCARD enum mess_err client_consumer_stash(struct mess *m);
 void client_consumer_lost(struct mess *m);
+
+/* Between the files of a consumer. */
+NODISCARD enum mess_err client_topic_at(struct mess *m, const char *topic, struct client_topic **out);
+enum mess_err client_consumes_nothing(struct mess *m);
+void client_settled(struct mess *m);
+void client_settles_lost(struct mess *m);
+void client_topics_free(struct mess *m);
 
 /* The error of an ERR reply, its text as detail. */
 enum mess_err client_refusal(struct mess *m, const struct reply *r);

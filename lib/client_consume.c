@@ -1,124 +1,42 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * libmess: consuming.
+ * libmess: frames to messages, and large bodies.
  *
- * Records are checked and handed out where they were received.  Acks are
- * gathered into ranges and go out when there is nothing to read, many on a
- * line; their replies are read on the way.
+ * Records are checked and handed out where they were received.
  */
 #include "client.h"
 
-#include <bsd/string.h>
-#include <stdio.h>
-
 #include "base/fd.h"
 
-#define ACKS_FLYING 32		/* above this acks are gathered on, not sent */
-#define RANGE_MAX 42		/* " LO-HI" of two 64-bit numbers */
+/* ---- frames as one run of bytes: first what was stashed, then what arrives ---- */
 
-/* ---- attaching ---- */
-
-/*
- * Acks in doubt were done when it is the same subscription and they were for
- * messages below the first that it has not settled.
- */
-static void
-attached(struct mess *m, enum client_mode mode, const char *topic, const char *name)
+enum mess_err
+client_consumer_frame(struct mess *m, const struct reply *r)
 {
 	struct client_consumer *c = &m->sub;
-	bool same = mode == CONSUME_SUB && strcmp(topic, c->topic) == 0 && strcmp(name, c->name) == 0;
-
-	if (c->ack_doubt > 0 && !same)
-		c->ack_doubt = UINT64_MAX; /* nothing can come that would settle them */
-	else if (m->call.number[0] > c->ack_doubt)
-		c->ack_doubt = 0;
-	c->mode = mode;
-	c->err = MESS_OK;
-	c->ack_top = 0;
-	(void)strlcpy(c->topic, topic, sizeof c->topic); /* checked: they fit */
-	(void)strlcpy(c->name, name, sizeof c->name);
-}
-
-static enum mess_err
-attach(struct mess *m, enum client_mode mode, const char *verb, const char *topic, const char *name)
-{
-	const char *why;
+	struct client_topic *t;
 	enum mess_err err;
 
-	if (m->sub.mode != CONSUME_NOT)
-		return client_fail(m, MESS_USAGE, "this connection consumes %s already", m->sub.topic);
-	if ((err = client_check_topic(m, topic)) != MESS_OK)
+	/* Of a pattern: one that nobody named. */
+	if ((err = client_topic_at(m, r->topic, &t)) != MESS_OK)
 		return err;
-	if (name != NULL && (err = name_check_sub(name, &why)) != MESS_OK)
-		return client_fail(m, err, "subscription %.60s: %s", name, why);
-	if ((err = client_say(m, PENDING_CALL, "%s %s%s%s\n", verb, topic, name != NULL ? " " : "",
-		name != NULL ? name : "")) != MESS_OK)
-		return err;
-	if ((err = client_finish_call(m)) != MESS_OK)
-		return err;
-	attached(m, mode, topic, name != NULL ? name : "");
+	c->frame = (struct client_frame){ .topic = t, .attempt = r->attempt, .left = r->bytes };
+	c->frame_stashed = false;
 	return MESS_OK;
 }
 
-enum mess_err
-mess_subscribe(struct mess *m, const char *topic, const char *name)
+/* In the stash a frame is its description, then its bytes; of the first one it is in stashed. */
+static enum mess_err
+stash_frame(struct client_consumer *c)
 {
-	return attach(m, CONSUME_SUB, "SUB", topic, name);
-}
-
-enum mess_err
-mess_tail(struct mess *m, const char *topic)
-{
-	return attach(m, CONSUME_TAIL, "TAIL", topic, NULL);
-}
-
-enum mess_err
-mess_peek(struct mess *m, const char *topic, const char *name)
-{
-	return attach(m, CONSUME_PEEK, "PEEK", topic, name);
-}
-
-enum mess_err
-mess_read(struct mess *m, const char *topic, uint64_t lo, uint64_t hi, struct mess_range *out)
-{
-	enum mess_err err;
-
-	if (m->sub.mode != CONSUME_NOT)
-		return client_fail(m, MESS_USAGE, "this connection consumes %s already", m->sub.topic);
-	if ((err = client_check_topic(m, topic)) != MESS_OK)
-		return err;
-	if (hi > INT64_MAX)
-		hi = INT64_MAX;
-	if ((err = client_say(m, PENDING_CALL, "READ %s %llu %llu\n", topic, (unsigned long long)lo,
-		(unsigned long long)hi)) != MESS_OK || (err = client_finish_call(m)) != MESS_OK)
-		return err;
-	*out = (struct mess_range){ m->call.number[0], m->call.number[1] };
-	attached(m, CONSUME_PEEK, topic, "");
+	if (c->frame_stashed)
+		return MESS_OK;
+	c->frame_stashed = true;
+	if (buf_len(&c->stash) > 0)
+		return buf_append(&c->stash, &c->frame, sizeof c->frame);
+	c->stashed = c->frame;
 	return MESS_OK;
 }
-
-static enum mess_err
-not_consuming(struct mess *m)
-{
-	return client_fail(m, MESS_USAGE, "this connection consumes nothing");
-}
-
-enum mess_err
-mess_take(struct mess *m, uint64_t n, bool now)
-{
-	enum mess_err err;
-
-	if (m->sub.mode == CONSUME_NOT)
-		return not_consuming(m);
-	if (n > PROTOCOL_TAKE_MAX)
-		n = PROTOCOL_TAKE_MAX;
-	if ((err = client_say(m, PENDING_TAKE, "TAKE %llu%s\n", (unsigned long long)n,
-		now ? " now" : "")) != MESS_OK)
-		return err;
-	return client_push(m);
-}
-
-/* ---- frames as one run of bytes: first what was stashed, then what arrives ---- */
 
 /* Keep, up to a limit, what is in the way of a reply. */
 enum mess_err
@@ -127,12 +45,13 @@ client_consumer_stash(struct mess *m)
 	struct client_consumer *c = &m->sub;
 	size_t n = buf_len(&m->in);
 
-	if (n > c->frame_left)
-		n = (size_t)c->frame_left;
-	if (!c->dropped && buf_append(&c->stash, buf_data(&m->in), n) != MESS_OK)
+	if (n > c->frame.left)
+		n = (size_t)c->frame.left;
+	if (!c->dropped && (stash_frame(c) != MESS_OK ||
+	    buf_append(&c->stash, buf_data(&m->in), n) != MESS_OK))
 		c->dropped = true;
 	buf_consume(&m->in, n);
-	c->frame_left -= n;
+	c->frame.left -= n;
 	return MESS_OK;
 }
 
@@ -141,41 +60,54 @@ client_consumer_lost(struct mess *m)
 {
 	struct client_consumer *c = &m->sub;
 
-	if ((c->ack_hi > 0 || c->acks_flying > 0 || buf_len(&c->acks) > 0) && c->ack_top > c->ack_doubt)
-		c->ack_doubt = c->ack_top;
+	client_settles_lost(m);
 	c->mode = CONSUME_NOT;
 	c->dropped = c->ended = false;
-	c->frame_left = c->body_left = 0;
-	c->ack_lo = c->ack_hi = 0;
-	c->acks_flying = 0;
+	c->frame = c->stashed = (struct client_frame){ 0 };
+	c->frame_stashed = false;
+	c->body_left = 0;
 	buf_reset(&c->stash, 0);
-	buf_reset(&c->acks, PROTOCOL_LINE_MAX);
 	record_summer_free(TAKE(c->sum, NULL));
+}
+
+/* The frame that the next bytes are of. */
+static const struct client_frame *
+frame_at(const struct mess *m)
+{
+	return buf_len(&m->sub.stash) > 0 ? &m->sub.stashed : &m->sub.frame;
 }
 
 static const char *
 bytes_at(const struct mess *m, size_t *len)
 {
-	if (buf_len(&m->sub.stash) > 0) {
-		*len = buf_len(&m->sub.stash);
-		return buf_data(&m->sub.stash);
-	}
-	*len = buf_len(&m->in);
-	if (*len > m->sub.frame_left)
-		*len = (size_t)m->sub.frame_left;
-	return *len > 0 ? buf_data(&m->in) : "";
+	const struct buf *from = buf_len(&m->sub.stash) > 0 ? &m->sub.stash : &m->in;
+	uint64_t left = frame_at(m)->left;
+
+	*len = buf_len(from);
+	if (*len > left)
+		*len = (size_t)left;
+	return *len > 0 ? buf_data(from) : "";
 }
 
 /* The bytes stay where they are until more are received. */
 static void
 bytes_taken(struct mess *m, size_t n)
 {
-	if (buf_len(&m->sub.stash) > 0) {
-		buf_consume(&m->sub.stash, n);
+	struct client_consumer *c = &m->sub;
+
+	if (buf_len(&c->stash) == 0) {
+		buf_consume(&m->in, n);
+		c->frame.left -= n;
 		return;
 	}
-	buf_consume(&m->in, n);
-	m->sub.frame_left -= n;
+	buf_consume(&c->stash, n);
+	c->stashed.left -= n;
+	if (buf_len(&c->stash) == 0) {
+		c->frame_stashed = false; /* its rest is read from where it arrives */
+	} else if (c->stashed.left == 0) {
+		memcpy(&c->stashed, buf_data(&c->stash), sizeof c->stashed);
+		buf_consume(&c->stash, sizeof c->stashed);
+	}
 }
 
 /* Can more bytes of what is being read still come? */
@@ -183,15 +115,16 @@ static bool
 more_to_come(const struct mess *m, size_t have)
 {
 	if (buf_len(&m->sub.stash) > 0)
-		return m->sub.frame_left > 0 && !m->sub.dropped;
-	return have < m->sub.frame_left;
+		return have < m->sub.stashed.left && m->sub.frame.left > 0 && !m->sub.dropped;
+	return have < m->sub.frame.left;
 }
 
 /* The stash ends within a record: what arrived of the rest joins it, so that the pieces stay in order. */
 static bool
 stash_more(struct mess *m)
 {
-	if (buf_len(&m->sub.stash) == 0 || m->sub.frame_left == 0 || buf_len(&m->in) == 0)
+	if (buf_len(&m->sub.stash) == 0 || buf_len(&m->sub.stash) >= m->sub.stashed.left ||
+	    m->sub.frame.left == 0 || buf_len(&m->in) == 0)
 		return false;
 	return client_consumer_stash(m) == MESS_OK;
 }
@@ -212,7 +145,7 @@ static enum mess_err
 damaged(struct mess *m, uint64_t seq)
 {
 	return client_fail(m, MESS_CORRUPT, "message %llu of %s is damaged", (unsigned long long)seq,
-	    m->sub.topic);
+	    m->sub.at.topic->topic);
 }
 
 /* ---- messages ---- */
@@ -225,13 +158,14 @@ tell(const struct mess *m, const struct record *r, const char *record, size_t re
 	bool large = r->body_len > MESS_INLINE_MAX;
 
 	*out = (struct mess_received){
-		.topic = m->sub.topic,
+		.topic = m->sub.at.topic->topic,
 		.seq = r->seq,
 		.time_sec = r->sec,
 		.time_nsec = r->nsec,
 		.uid = r->uid,
 		.gid = r->gid,
 		.pid = r->pid,
+		.attempt = m->sub.at.attempt,
 		.headers = headers,
 		.headers_len = r->headers_len,
 		.body = large ? NULL : headers + r->headers_len + 1,
@@ -280,6 +214,7 @@ next_record(struct mess *m, struct mess_received *out)
 
 	if (len == 0)
 		return m->sub.dropped ? broken_frame(m) : MESS_TOOBIG;
+	m->sub.at = *frame_at(m);
 	switch (err = record_read(data, len, &r, &record_len)) {
 	case MESS_OK:
 		bytes_taken(m, record_len);
@@ -364,7 +299,7 @@ mess_next(struct mess *m, int timeout_ms, enum mess_event *event, struct mess_re
 	bool moved;
 
 	if (m->sub.mode == CONSUME_NOT)
-		return not_consuming(m);
+		return client_consumes_nothing(m);
 	if ((err = skip_body(m)) != MESS_OK)
 		return err;
 	for (;;) {
@@ -392,8 +327,8 @@ mess_ready(const struct mess *m)
 
 	if (m->sub.ended || m->sub.err != MESS_OK)
 		return true;
-	if (buf_len(&m->sub.stash) > 0) /* mess_next joins them */
-		behind = buf_len(&m->in) < m->sub.frame_left ? buf_len(&m->in) : (size_t)m->sub.frame_left;
+	if (buf_len(&m->sub.stash) > 0 && len < m->sub.stashed.left) /* mess_next joins them */
+		behind = buf_len(&m->in) < m->sub.frame.left ? buf_len(&m->in) : (size_t)m->sub.frame.left;
 	nl = memchr(data, '\n', len < RECORD_LINE_MAX ? len : RECORD_LINE_MAX);
 	if (nl == NULL)
 		return behind > 0;
@@ -471,116 +406,4 @@ mess_body_read(struct mess *m, void *buf, size_t size, size_t *got)
 	c->body_left -= len;
 	*got = len;
 	return MESS_OK;
-}
-
-/* ---- acks ---- */
-
-static enum mess_err
-send_acks(struct mess *m)
-{
-	struct client_consumer *c = &m->sub;
-	enum mess_err err;
-
-	if (buf_len(&c->acks) == 0)
-		return MESS_OK;
-	if ((err = client_say(m, PENDING_ACK, "ACK %s%.*s\n", c->topic, (int)buf_len(&c->acks),
-		buf_data(&c->acks))) != MESS_OK)
-		return err;
-	c->acks_flying++;
-	buf_reset(&c->acks, PROTOCOL_LINE_MAX + 1);
-	return MESS_OK;
-}
-
-/* The open range joins the finished ones. */
-static enum mess_err
-close_range_of_acks(struct mess *m)
-{
-	struct client_consumer *c = &m->sub;
-	size_t most = PROTOCOL_LINE_MAX - sizeof "ACK " - strlen(c->topic) - RANGE_MAX;
-	enum mess_err err;
-
-	if (c->ack_hi == 0)
-		return MESS_OK;
-	if (buf_len(&c->acks) > most && (err = send_acks(m)) != MESS_OK)
-		return err;
-	if (c->ack_lo == c->ack_hi)
-		err = buf_printf(&c->acks, " %llu", (unsigned long long)c->ack_lo);
-	else
-		err = buf_printf(&c->acks, " %llu-%llu", (unsigned long long)c->ack_lo,
-		    (unsigned long long)c->ack_hi);
-	if (err != MESS_OK)
-		return client_fail(m, err, "%s", mess_strerror(err));
-	c->ack_lo = c->ack_hi = 0;
-	return MESS_OK;
-}
-
-enum mess_err
-mess_ack(struct mess *m, uint64_t lo, uint64_t hi)
-{
-	struct client_consumer *c = &m->sub;
-	enum mess_err err;
-
-	if (c->mode != CONSUME_SUB)
-		return client_fail(m, MESS_USAGE, "only a subscription's messages are acked");
-	if (lo == 0 || lo > hi)
-		return client_fail(m, MESS_USAGE, "%llu-%llu is no range", (unsigned long long)lo,
-		    (unsigned long long)hi);
-	if (hi > c->ack_top)
-		c->ack_top = hi;
-	/* Messages come in order: what was in doubt below this one was settled, or came again. */
-	if (hi >= c->ack_doubt)
-		c->ack_doubt = 0;
-	if (c->ack_hi != 0 && lo == c->ack_hi + 1) {
-		c->ack_hi = hi;
-		return MESS_OK;
-	}
-	if ((err = close_range_of_acks(m)) != MESS_OK)
-		return err;
-	c->ack_lo = lo;
-	c->ack_hi = hi;
-	return MESS_OK;
-}
-
-/* With many in flight there is no hurry: a longer range is the cheaper one. */
-enum mess_err
-mess_ack_flush(struct mess *m)
-{
-	enum mess_err err;
-
-	if (m->sub.mode != CONSUME_SUB)
-		return MESS_OK;
-	if (m->sub.acks_flying < ACKS_FLYING)
-		if ((err = close_range_of_acks(m)) != MESS_OK || (err = send_acks(m)) != MESS_OK)
-			return err;
-	return client_push(m);
-}
-
-static bool
-acks_back(const struct mess *m)
-{
-	return m->sub.acks_flying == 0 || m->sub.err != MESS_OK;
-}
-
-static enum mess_err
-wait_for_acks(struct mess *m)
-{
-	enum mess_err err;
-
-	if (m->sub.mode != CONSUME_SUB)
-		return MESS_OK;
-	if ((err = close_range_of_acks(m)) != MESS_OK || (err = send_acks(m)) != MESS_OK)
-		return err;
-	if ((err = client_await(m, acks_back)) != MESS_OK)
-		return err;
-	return TAKE(m->sub.err, MESS_OK);
-}
-
-enum mess_err
-mess_ack_wait(struct mess *m)
-{
-	enum mess_err err = wait_for_acks(m);
-
-	if (TAKE(m->sub.ack_doubt, 0) == 0 || err != MESS_OK)
-		return err;
-	return client_fail(m, MESS_NODAEMON, "mess-deliverd went away before it answered them");
 }

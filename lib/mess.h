@@ -151,17 +151,31 @@ MESS_NODISCARD enum mess_err mess_header_check(const char *line, size_t len);
 
 /*
  * Consume.  mess_subscribe attaches to a subscription (made if it does not
- * exist, from the oldest message kept); mess_tail sees what comes from now on
- * and stores nothing; mess_peek sees what the subscription has not settled
- * and takes nothing.  mess_read sees what is present of the numbers lo to hi,
- * settled or not: *out is the first and the last of them (lo > hi: none), and
- * one between them that does not come is damaged, or was freed meanwhile.
- * One of the four per struct mess.
+ * exist); mess_tail sees what comes from now on and stores nothing; mess_peek
+ * sees what the subscription has not settled and takes nothing.  mess_read
+ * sees what is present of the numbers lo to hi, settled or not: *out is the
+ * first and the last of them (lo > hi: none), and one between them that does
+ * not come is damaged, or was freed meanwhile.
+ * One of the four per struct mess.  mess_subscribe and mess_tail may be called
+ * again for other topics, and topic may be a pattern: what matches later
+ * joins.  The allowance of mess_take is for all of them together.
  */
 struct mess_range {
 	uint64_t lo, hi;
 };
-MESS_NODISCARD enum mess_err mess_subscribe(struct mess *m, const char *topic, const char *name);
+
+/*
+ * How to subscribe; NULL for all defaults.  from (oldest, now, N, -N for the
+ * last N, @SECONDS.NANOSECONDS) and match ("Name=GLOB") count only when the
+ * subscription is made now.  max_attempts is for this consumer; 0: the topic's.
+ */
+struct mess_subscribe {
+	const char *from;
+	const char *match;
+	unsigned max_attempts;
+};
+MESS_NODISCARD enum mess_err mess_subscribe(struct mess *m, const char *topic, const char *name,
+    const struct mess_subscribe *how);
 MESS_NODISCARD enum mess_err mess_tail(struct mess *m, const char *topic);
 MESS_NODISCARD enum mess_err mess_peek(struct mess *m, const char *topic, const char *name);
 MESS_NODISCARD enum mess_err mess_read(struct mess *m, const char *topic, uint64_t lo, uint64_t hi,
@@ -180,7 +194,8 @@ enum mess_event {
 };
 
 /*
- * A message as it came.  Pointers are borrowed until the next call with m.
+ * A message as it came.  Pointers are borrowed until the next call with m,
+ * topic until mess_close.  attempt is 1 when it was never handed out before.
  * body is NULL when body_len exceeds MESS_INLINE_MAX: then read it with
  * mess_body_read.  record is the whole text of mess-spool(5), without its
  * body and last newline when body is NULL.
@@ -191,6 +206,7 @@ struct mess_received {
 	uint64_t time_sec;
 	uint32_t time_nsec;
 	uint32_t uid, gid, pid;
+	uint64_t attempt;
 	const char *headers;
 	size_t headers_len;
 	const char *body;
@@ -213,14 +229,59 @@ bool mess_ready(const struct mess *m);
 MESS_NODISCARD enum mess_err mess_body_read(struct mess *m, void *buf, size_t size, size_t *got);
 
 /*
- * Settle messages lo to hi.  Acks are gathered and sent by mess_next,
- * mess_ack_flush or mess_ack_wait; after mess_ack_wait all are durable.
+ * Settle messages lo to hi of a topic.  Acks, and what the next three ask
+ * for, are gathered and sent by mess_next, mess_ack_flush or mess_ack_wait;
+ * after mess_ack_wait all are durable.
  * When the connection was lost before that was certain, and they were not
  * acked again since, mess_ack_wait says MESS_NODAEMON once.
  */
-MESS_NODISCARD enum mess_err mess_ack(struct mess *m, uint64_t lo, uint64_t hi);
+MESS_NODISCARD enum mess_err mess_ack(struct mess *m, const char *topic, uint64_t lo, uint64_t hi);
 MESS_NODISCARD enum mess_err mess_ack_flush(struct mess *m);
 MESS_NODISCARD enum mess_err mess_ack_wait(struct mess *m);
+
+/*
+ * Why a message was not dealt with: a line each, NULL for none, kept in the
+ * headers of a dead letter.  output is the end of what the worker said,
+ * vis(3)-escaped, at most 4096 bytes.
+ */
+struct mess_failure {
+	const char *reason;
+	const char *status;
+	const char *output;
+};
+
+/* Give back, not counted as an attempt: they come again after a second. */
+MESS_NODISCARD enum mess_err mess_nack(struct mess *m, const char *topic, uint64_t lo, uint64_t hi);
+/* To be tried again later, with backoff; after the last attempt it is dead. */
+MESS_NODISCARD enum mess_err mess_retry(struct mess *m, const char *topic, uint64_t seq,
+    const struct mess_failure *why);
+/* Into TOPIC.dead at once. */
+MESS_NODISCARD enum mess_err mess_dead(struct mess *m, const char *topic, uint64_t seq,
+    const struct mess_failure *why);
+
+/*
+ * Turn the lease of this connection into one that ends in ms milliseconds
+ * and not with the connection; durable.  Whoever has the token, as the same
+ * user, settles it with mess_settle: MESS_NOSUB when it is over.
+ */
+#define MESS_TOKEN_LEN 16
+MESS_NODISCARD enum mess_err mess_hold(struct mess *m, const char *topic, uint64_t seq, uint64_t ms,
+    char token[MESS_TOKEN_LEN + 1]);
+
+enum mess_how {
+	MESS_SETTLE_ACK,
+	MESS_SETTLE_NACK,
+	MESS_SETTLE_RETRY,
+	MESS_SETTLE_DEAD,
+};
+struct mess_held {
+	const char *topic;
+	const char *name;
+	uint64_t seq;
+	const char *token;
+};
+MESS_NODISCARD enum mess_err mess_settle(struct mess *m, enum mess_how how,
+    const struct mess_held *held, const struct mess_failure *why);
 
 /* The descriptor to poll for input, or -1 when not connected. */
 int mess_fd(const struct mess *m);

@@ -166,11 +166,11 @@ consumed(const char *spool)
 	enum mess_event event;
 	double began = now();
 
-	must(mess_subscribe(m, "bench.stream", "default"), m, "subscribe");
+	must(mess_subscribe(m, "bench.stream", "default", NULL), m, "subscribe");
 	must(mess_take(m, STREAMED, false), m, "take");
 	for (int i = 0; i < STREAMED; i++) {
 		must(mess_next(m, -1, &event, &r), m, "next");
-		must(mess_ack(m, r.seq, r.seq), m, "ack");
+		must(mess_ack(m, r.topic, r.seq, r.seq), m, "ack");
 	}
 	must(mess_ack_wait(m), m, "ack");
 	began = STREAMED / (now() - began);
