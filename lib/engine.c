@@ -280,7 +280,7 @@ open_components(struct engine *e)
 	}
 	if ((err = store_open(e->setup.spool, e->work, &e->setup.report, &find, &h->store)) != MESS_OK ||
 	    (err = topics_new(h->store, &h->topics)) != MESS_OK ||
-	    (err = delivery_new(h->topics, &h->delivery)) != MESS_OK ||
+	    (err = delivery_new(h->topics, h->loop, &h->delivery)) != MESS_OK ||
 	    (err = intake_new(h->topics, h->loop, h->acl.owner, h->body_max, &h->intake)) != MESS_OK)
 		return err;
 	return intake_run(h->intake);
@@ -358,6 +358,9 @@ finish_sessions(struct engine *e)
 	}
 	while ((s = TAILQ_FIRST(&e->host.sessions)) != NULL)
 		session_free(s);
+	/* What they held goes out again, counted as a try, also after a restart. */
+	if (e->host.store != NULL)
+		ERR_IGNORE(store_commit(e->host.store)); /* the next start counts them as well */
 }
 
 void

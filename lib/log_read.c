@@ -248,6 +248,21 @@ take_apart(struct log_run *run, const struct record *rec, const char *data, size
 	run->line_len = (size_t)((const char *)memchr(data, '\n', len) + 1 - data);
 }
 
+/* The engine's headers come first, and among them those that decide a delivery. */
+static bool
+is_special(const struct record *rec, const char *data, size_t len)
+{
+	static const char *const first[] = { "Mess-Due: ", "Mess-Expires: ", "Mess-Redrive-To: " };
+	const char *headers = data + len - record_rest_len(rec);
+
+	if (rec->headers_len < 16 || memcmp(headers, "Mess-", 5) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
+		if (rec->headers_len > strlen(first[i]) && memcmp(headers, first[i], strlen(first[i])) == 0)
+			return true;
+	return false;
+}
+
 static enum mess_err
 read_run(struct log_reader *r, struct log *l, struct log_cursor *c, uint64_t last,
     size_t max_bytes, struct log_run *out)
@@ -273,6 +288,7 @@ read_run(struct log_reader *r, struct log *l, struct log_cursor *c, uint64_t las
 			break;
 		run.len += len;
 		run.last = seq;
+		run.special |= is_special(&rec, data, len);
 		if (rec.apart) {
 			take_apart(&run, &rec, data, len);
 			break;

@@ -35,6 +35,7 @@ struct log_run {
 	bool apart;			/* one record whose body is in a file of its own */
 	struct record record;		/* of it */
 	size_t line_len;		/* of its first line */
+	bool special;			/* a header of the engine says of one when, or for whom, it is */
 	bool damaged;			/* none of first to last can be handed out; data is NULL */
 };
 

@@ -1,35 +1,60 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A place as bytes: a head of 128, then 32 for each settled range above
- * the floor.
+ * A place as bytes: a head of 128, then 32 for each settled or tried range
+ * above the floor; at the file's end, and never changed, what is matched.
+ * Due times are stored as time of day, and are of the loop's clock in
+ * memory: a clock that is set moves nothing while the engine runs.
  */
 #include "place.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <time.h>
 #include <xxhash.h>
 
 #include "base/fd.h"
 #include "base/fs.h"
 #include "base/le.h"
+#include "base/loop.h"
 
 #define MAGIC "messsb1\n"
 #define HEAD_LEN 128
+#define COUNTS_AT 48
+#define NEXT_AT 112
 #define SUM_AT 120
 #define RANGE_LEN 32
-#define RANGE_SETTLED 1
-_Static_assert(HEAD_LEN + PLACE_RANGES_MAX * RANGE_LEN <= PLACE_SIZE, "ranges must fit");
+#define MATCH_AT (PLACE_SIZE - 1024)
+#define MATCH_LEN (4 + PLACE_MATCH_MAX + 8)	/* length, text, sum */
+_Static_assert(HEAD_LEN + PLACE_RANGES_MAX * RANGE_LEN <= MATCH_AT, "ranges must fit");
+_Static_assert(COUNTS_AT + 8 * PLACE_COUNTS <= NEXT_AT, "counts must fit");
+
+/* The first word of a range. */
+enum {
+	RANGE_SETTLED = 1,
+	RANGE_TRIED = 2,
+	RANGE_HELD = 3,		/* one number, and the token in place of the other */
+};
 
 void
 place_free(struct place *p)
 {
 	ranges_free(&p->settled);
+	attempts_free(&p->attempts);
+}
+
+/* What is settled comes first; tries beyond the room are known to this engine only. */
+static size_t
+tries(const struct place *p)
+{
+	size_t room = PLACE_RANGES_MAX - p->settled.count;
+
+	return p->attempts.count < room ? p->attempts.count : room;
 }
 
 size_t
 place_len(const struct place *p)
 {
-	return HEAD_LEN + p->settled.count * RANGE_LEN;
+	return HEAD_LEN + (p->settled.count + tries(p)) * RANGE_LEN;
 }
 
 static uint64_t
@@ -38,26 +63,131 @@ sum(const char *p, size_t count)
 	return XXH3_64bits_withSeed(p + HEAD_LEN, count * RANGE_LEN, XXH3_64bits(p, SUM_AT));
 }
 
+/* Milliseconds of the time of day. */
+static uint64_t
+wall(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts); /* cannot fail with a known clock */
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static uint64_t
+to_wall(uint64_t due)
+{
+	uint64_t now = loop_now(), today = wall();
+
+	if (due >= now)
+		return today + (due - now);
+	return now - due < today ? today - (now - due) : 0;
+}
+
+static uint64_t
+from_wall(uint64_t due)
+{
+	uint64_t now = loop_now(), today = wall();
+
+	return due > today ? now + (due - today) : now;
+}
+
+static void
+write_range(const struct range *r, char *at)
+{
+	le64_put(at, r->lo);
+	le64_put(at + 8, r->hi);
+	le32_put(at + 16, RANGE_SETTLED);
+}
+
+/* What a consumer has is ready after a crash: its connection is gone. */
+static void
+write_attempt(const struct attempt *a, char *at)
+{
+	bool held = a->state == ATTEMPT_HELD;
+
+	le64_put(at, a->lo);
+	le64_put(at + 8, held ? a->token : a->hi);
+	le32_put(at + 16, (held ? RANGE_HELD : RANGE_TRIED) |
+	    (a->count < UINT16_MAX ? a->count : UINT16_MAX) << 16);
+	le32_put(at + 20, a->uid);
+	le64_put(at + 24, held || a->state == ATTEMPT_WAITING ? to_wall(a->due) : 0);
+}
+
 void
 place_write(const struct place *p, char *out)
 {
+	size_t count = tries(p);
 	char *at = out + HEAD_LEN;
 
 	memset(out, 0, place_len(p));
 	memcpy(out, MAGIC, 8);
 	le64_put(out + 8, p->id);
-	le32_put(out + 16, (uint32_t)p->settled.count);
+	le32_put(out + 16, (uint32_t)(p->settled.count + count));
 	le32_put(out + 20, p->owner);
 	le64_put(out + 24, p->floor);
-	le64_put(out + 32, p->acked);
+	le64_put(out + 32, p->start);
 	le64_put(out + 40, p->redelivered);
-	le64_put(out + 48, p->damaged);
-	for (size_t i = 0; i < p->settled.count; i++, at += RANGE_LEN) {
-		le64_put(at, p->settled.r[i].lo);
-		le64_put(at + 8, p->settled.r[i].hi);
-		le32_put(at + 16, RANGE_SETTLED);
+	for (int i = 0; i < PLACE_COUNTS; i++)
+		le64_put(out + COUNTS_AT + 8 * i, p->counts[i]);
+	le64_put(out + NEXT_AT, p->next);
+	for (size_t i = 0; i < p->settled.count; i++, at += RANGE_LEN)
+		write_range(&p->settled.r[i], at);
+	for (size_t i = 0; i < count; i++, at += RANGE_LEN)
+		write_attempt(&p->attempts.a[i], at);
+	le64_put(out + SUM_AT, sum(out, p->settled.count + count));
+}
+
+static enum mess_err
+read_attempt(const char *at, struct place *out)
+{
+	uint32_t word = le32_get(at + 16);
+	uint64_t due = le64_get(at + 24);
+	struct attempt a = { .lo = le64_get(at), .hi = le64_get(at + 8), .count = word >> 16,
+		.uid = le32_get(at + 20), .due = due == 0 ? 0 : from_wall(due),
+		.state = due == 0 ? ATTEMPT_READY : ATTEMPT_WAITING };
+
+	if ((word & UINT16_MAX) == RANGE_HELD) {
+		a.token = a.hi;
+		a.hi = a.lo;
+		a.state = ATTEMPT_HELD;
 	}
-	le64_put(out + SUM_AT, sum(out, p->settled.count));
+	return a.lo > a.hi ? MESS_CORRUPT : attempts_put(&out->attempts, &a);
+}
+
+static enum mess_err
+read_range(const char *at, struct place *out)
+{
+	switch (le32_get(at + 16) & UINT16_MAX) {
+	case RANGE_SETTLED:
+		return ranges_add(&out->settled, le64_get(at), le64_get(at + 8));
+	case RANGE_TRIED:
+	case RANGE_HELD:
+		return read_attempt(at, out);
+	default:
+		return MESS_CORRUPT;
+	}
+}
+
+static void
+write_match(const struct place *p, char *out)
+{
+	size_t len = strlen(p->match);
+
+	memset(out, 0, MATCH_LEN);
+	le32_put(out, (uint32_t)len);
+	memcpy(out + 4, p->match, len);
+	le64_put(out + MATCH_LEN - 8, XXH3_64bits(out, MATCH_LEN - 8));
+}
+
+static enum mess_err
+read_match(const char *in, struct place *out)
+{
+	uint32_t len = le32_get(in);
+
+	if (len > PLACE_MATCH_MAX || le64_get(in + MATCH_LEN - 8) != XXH3_64bits(in, MATCH_LEN - 8))
+		return MESS_CORRUPT;
+	memcpy(out->match, in + 4, len);
+	return MESS_OK;
 }
 
 static enum mess_err
@@ -73,13 +203,15 @@ parse(const char *in, struct place *out)
 	out->id = le64_get(in + 8);
 	out->owner = le32_get(in + 20);
 	out->floor = le64_get(in + 24);
-	out->acked = le64_get(in + 32);
+	out->start = le64_get(in + 32);
 	out->redelivered = le64_get(in + 40);
-	out->damaged = le64_get(in + 48);
+	for (int i = 0; i < PLACE_COUNTS; i++)
+		out->counts[i] = le64_get(in + COUNTS_AT + 8 * i);
+	out->next = le64_get(in + NEXT_AT);
 	for (size_t i = 0; i < count; i++, at += RANGE_LEN)
-		if ((err = ranges_add(&out->settled, le64_get(at), le64_get(at + 8))) != MESS_OK)
+		if ((err = read_range(at, out)) != MESS_OK)
 			return err;
-	return MESS_OK;
+	return read_match(in + MATCH_AT, out);
 }
 
 enum mess_err
@@ -128,6 +260,7 @@ enum mess_err
 place_make(int topic_dir, const char *sub, const struct place *p)
 {
 	AUTO_FREE char *block = malloc(place_len(p));
+	char match[MATCH_LEN];
 	AUTO_FD int dir = -1, fd = -1;
 	char tmp[NAME_LABEL_MAX + 8];
 	enum mess_err err;
@@ -135,14 +268,92 @@ place_make(int topic_dir, const char *sub, const struct place *p)
 	if (block == NULL)
 		return MESS_LIMIT;
 	place_write(p, block);
+	write_match(p, match);
 	(void)snprintf(tmp, sizeof tmp, ".%s.new", sub); /* fits by the name's limit */
 	if ((err = fs_open_dir(topic_dir, "sub", &dir)) != MESS_OK ||
 	    (err = fs_remove_tree(dir, tmp)) != MESS_OK ||
 	    (err = fs_make_filled(dir, tmp, PLACE_SIZE, 0, &fd)) != MESS_OK)
 		return err;
-	if (fd_pwrite_all(fd, block, place_len(p), 0) == -1)
+	if (fd_pwrite_all(fd, block, place_len(p), 0) == -1 ||
+	    fd_pwrite_all(fd, match, sizeof match, (off_t)MATCH_AT) == -1)
 		return err_from_errno();
 	if ((err = fs_sync(fd)) != MESS_OK || (err = fs_move(dir, tmp, dir, sub)) != MESS_OK)
 		return err;
 	return fs_sync(dir);
+}
+
+#define GONE ".gone-"
+
+static void
+gone_name(uint64_t id, char *out)
+{
+	(void)snprintf(out, PLACE_GONE_LEN, GONE "%016llx", (unsigned long long)id); /* fits by its size */
+}
+
+bool
+place_name_is_gone(const char *name)
+{
+	return strncmp(name, GONE, strlen(GONE)) == 0;
+}
+
+bool
+place_was_removed(int topic_dir, uint64_t id)
+{
+	char path[PLACE_GONE_LEN + 4] = "sub/";
+
+	gone_name(id, path + 4);
+	return faccessat(topic_dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+enum mess_err
+place_remove(int topic_dir, const char *sub, uint64_t id, char *gone)
+{
+	AUTO_FD int dir = -1;
+	enum mess_err err;
+
+	gone_name(id, gone);
+	if ((err = fs_open_dir(topic_dir, "sub", &dir)) != MESS_OK ||
+	    (err = fs_move(dir, sub, dir, gone)) != MESS_OK)
+		return err;
+	return fs_sync(dir);
+}
+
+/* --- the account -------------------------------------------------------- */
+
+/* How many numbers below n, from the floor on, are settled. */
+static uint64_t
+settled_below(const struct place *p, uint64_t n)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < p->settled.count && p->settled.r[i].lo < n; i++)
+		total += (p->settled.r[i].hi < n ? p->settled.r[i].hi + 1 : n) - p->settled.r[i].lo;
+	return total;
+}
+
+enum mess_err
+place_forget(struct place *p, uint64_t below, enum place_count why)
+{
+	if (p->floor < below) {
+		p->counts[why] += below - p->floor - settled_below(p, below);
+		p->floor = below;
+	}
+	return place_raise(p);
+}
+
+/* Over what is settled above it without a gap. */
+enum mess_err
+place_raise(struct place *p)
+{
+	enum mess_err err;
+
+	while (p->settled.count > 0 && p->settled.r[0].lo <= p->floor) {
+		if (p->settled.r[0].hi >= p->floor)
+			p->floor = p->settled.r[0].hi + 1;
+		if ((err = ranges_remove(&p->settled, 0, p->floor - 1)) != MESS_OK)
+			return err;
+	}
+	if (p->next < p->floor)
+		p->next = p->floor;
+	return attempts_clear(&p->attempts, 0, p->floor - 1);
 }

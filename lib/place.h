@@ -7,20 +7,37 @@
 #ifndef PLACE_H
 #define PLACE_H
 
+#include "attempts.h"
 #include "base/ranges.h"
 #include "journal.h"
 
 #define PLACE_SIZE ((size_t)64 * 1024)
-#define PLACE_RANGES_MAX 2000	/* settled ranges above the floor; then nothing new is handed out */
+#define PLACE_RANGES_MAX 2000	/* settled and tried ranges above the floor; then nothing new is handed out */
+#define PLACE_MATCH_MAX 512	/* bytes of --match */
+
+/* How a number was settled: the account of mess-spool(5). */
+enum place_count {
+	PLACE_ACKED,
+	PLACE_DEAD,
+	PLACE_EXPIRED,
+	PLACE_PURGED,
+	PLACE_DROPPED,
+	PLACE_DAMAGED,
+	PLACE_SKIPPED,
+	PLACE_COUNTS,
+};
 
 struct place {
 	uint64_t id;		/* random, tells it from an earlier one of the name */
 	uint32_t owner;		/* uid that made it */
+	uint64_t start;		/* floor less all that was settled below it: the account's other side */
 	uint64_t floor;		/* all below is settled */
-	uint64_t acked;		/* how many, since it was made */
+	uint64_t next;		/* all at and above was never handed out */
+	uint64_t counts[PLACE_COUNTS];
 	uint64_t redelivered;
-	uint64_t damaged;
 	struct ranges settled;	/* above the floor */
+	struct attempts attempts;	/* above the floor */
+	char match[PLACE_MATCH_MAX + 1];	/* "Header=GLOB", or "" for all; never changes */
 };
 
 void place_free(struct place *p);
@@ -31,9 +48,28 @@ NODISCARD enum mess_err place_make(int topic_dir, const char *sub, const struct 
 NODISCARD enum mess_err place_open_file(int topic_dir, const char *sub, int *out);
 /* MESS_CORRUPT when the block does not check. */
 NODISCARD enum mess_err place_read(int fd, struct place *out);
+/*
+ * A removed one keeps its file, sub/.gone-ID, for as long as the journal
+ * may name it: durable when this returns MESS_OK, its name without sub/ in
+ * gone (PLACE_GONE_LEN bytes).
+ */
+#define PLACE_GONE_LEN 32
+NODISCARD enum mess_err place_remove(int topic_dir, const char *sub, uint64_t id, char *gone);
+bool place_name_is_gone(const char *name);
+/* For recovery: was one with this id removed? */
+bool place_was_removed(int topic_dir, uint64_t id);
+
+/*
+ * raise: the floor goes over what is settled above it without a gap.
+ * forget: settle for a reason what is not settled below that number.
+ */
+NODISCARD enum mess_err place_raise(struct place *p);
+NODISCARD enum mess_err place_forget(struct place *p, uint64_t below, enum place_count why);
+
 /* For recovery: does the file have this id?  Right also where the block is torn. */
 bool place_is(int fd, uint64_t id);
 
+/* Of the block that changes. */
 size_t place_len(const struct place *p);
 void place_write(const struct place *p, char *out);
 

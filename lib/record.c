@@ -446,3 +446,25 @@ record_headers_strip(char *headers, size_t len)
 	}
 	return (size_t)(kept - headers);
 }
+
+bool
+record_next_header(const char **headers, size_t *len, struct record_header *out)
+{
+	const char *nl = *len == 0 ? NULL : memchr(*headers, '\n', *len);
+	const char *colon = nl == NULL ? NULL : memchr(*headers, ':', (size_t)(nl - *headers));
+
+	if (colon == NULL || nl - colon < 2)
+		return false;
+	*out = (struct record_header){ .line = *headers, .name = *headers,
+		.name_len = (size_t)(colon - *headers), .value = colon + 2,
+		.value_len = (size_t)(nl - colon) - 2, .line_len = (size_t)(nl + 1 - *headers) };
+	*headers = nl + 1;
+	*len -= out->line_len;
+	return true;
+}
+
+bool
+record_header_is(const struct record_header *h, const char *name)
+{
+	return h->name_len == strlen(name) && memcmp(h->name, name, h->name_len) == 0;
+}

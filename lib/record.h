@@ -24,6 +24,7 @@
 
 #define RECORD_LINE_MAX 192	/* longest first line with its newline */
 #define RECORD_HEADERS_MAX 8192
+#define RECORD_BLOCK_MAX 16384	/* headers of a record, those of the engine with them */
 #define RECORD_BODY_MAX ((uint64_t)INT64_MAX)	/* so that sums of lengths do not overflow */
 #define RECORD_HEADERS_COUNT 64
 #define RECORD_HEADER_NAME_MAX 64
@@ -118,6 +119,13 @@ NODISCARD enum mess_err record_read(const char *data, size_t len, struct record 
 NODISCARD enum mess_err record_header_check(const char *line, size_t len, bool engine, const char **why);
 /* A block of them, newlines included. */
 NODISCARD enum mess_err record_headers_check(const char *headers, size_t len, bool engine, const char **why);
+/* The next header of a checked block; false at its end.  Borrowed, not ended. */
+struct record_header {
+	const char *line, *name, *value;
+	size_t line_len, name_len, value_len;	/* of the line with its newline */
+};
+bool record_next_header(const char **headers, size_t *len, struct record_header *out);
+bool record_header_is(const struct record_header *h, const char *name);
 /* Remove the Mess- headers from a block in place; returns the new length. */
 size_t record_headers_strip(char *headers, size_t len);
 

@@ -62,7 +62,7 @@ request_make_topic(struct session *s, const char *name, struct topic **out)
 	err = topic_create(s->host->topics, name, s->peer.uid, login[0] == '\0' ? "-" : login,
 	    acl_is_admin(acl, &s->peer), out);
 	if (err == MESS_OK)
-		intake_add(s->host->intake, *out);
+		request_topic_made(s->host, *out);
 	else if (err == MESS_DENIED)
 		session_error(s, err, "the name was somebody else's until it was deleted; "
 		    "for 30 days only they or an administrator may make it again");
@@ -98,110 +98,12 @@ request_find_topic(struct session *s, const struct request_topic *f, struct topi
 	return MESS_OK;
 }
 
-/* --- consuming ---------------------------------------------------------- */
-
-static bool
-find_subscription(struct session *s, struct topic *t, const char *name, bool make,
-    struct subscription **out)
-{
-	struct subscriptions *set;
-	enum mess_err err;
-
-	if ((err = subscriptions_of(t, &set)) != MESS_OK) {
-		session_error(s, err, "%s", mess_strerror(err));
-		return false;
-	}
-	if ((*out = subscription_find(set, name)) != NULL || !make)
-		return true;
-	if ((err = subscription_make(t, name, s->peer.uid, out)) == MESS_OK)
-		return true;
-	session_error(s, err, "%s", mess_strerror(err));
-	return false;
-}
-
-static void
-touched(void *arg)
-{
-	session_touch(arg);
-}
-
-static void
-consume(struct session *s, const struct request *r, enum consumer_kind kind)
-{
-	struct request_topic f = { .name = r->topic, .right = ACL_SUBSCRIBE, .make = kind != CONSUMER_PEEK && kind != CONSUMER_READ };
-	struct consumer_setup setup = { .kind = kind, .lo = r->seq, .hi = r->last, .output = &s->output,
-		.touched = touched, .arg = s };
-	enum mess_err err;
-
-	if (s->consumer != NULL) {
-		session_error(s, MESS_USAGE, "a connection has one consumer");
-		return;
-	}
-	if (request_find_topic(s, &f, &setup.topic) != MESS_OK)
-		return;
-	if ((kind == CONSUMER_SUB || kind == CONSUMER_PEEK) &&
-	    !find_subscription(s, setup.topic, r->sub, kind == CONSUMER_SUB, &setup.sub)) {
-		topic_release(s->host->topics, setup.topic);
-		return;
-	}
-	if ((err = consumer_new(s->host->delivery, &setup, &s->consumer)) != MESS_OK) {
-		topic_release(s->host->topics, setup.topic);
-		session_error(s, err, "%s", mess_strerror(err));
-		return;
-	}
-	if (kind == CONSUMER_READ)
-		session_ok(s, "%llu %llu", (unsigned long long)consumer_start(s->consumer),
-		    (unsigned long long)consumer_last(s->consumer));
-	else
-		session_ok(s, "%llu", (unsigned long long)consumer_start(s->consumer));
-}
-
-static void
-do_take(struct session *s, const struct request *r)
-{
-	if (s->consumer == NULL) {
-		session_error(s, MESS_USAGE, "TAKE needs SUB, TAIL, PEEK or READ before it");
-		return;
-	}
-	session_ok(s, "%s", "");
-	consumer_take(s->consumer, r->count, r->now);
-}
-
-static void
-do_ack(struct session *s, const struct request *r)
-{
-	const char *ranges = r->ranges;
-	size_t len = r->ranges_len;
-	enum mess_err err = MESS_OK;
-	uint64_t lo, hi;
-
-	if (s->consumer == NULL || strcmp(consumer_topic(s->consumer)->name, r->topic) != 0) {
-		session_error(s, MESS_USAGE, "ACK needs SUB of its topic before it");
-		return;
-	}
-	if (consumer_topic(s->consumer)->gone)
-		err = MESS_NOTOPIC;
-	/* All of it or nothing: first look, then settle. */
-	while (err == MESS_OK && protocol_next_range(&ranges, &len, &lo, &hi))
-		err = consumer_holds(s->consumer, lo, hi) ? MESS_OK : MESS_USAGE;
-	ranges = r->ranges;
-	len = r->ranges_len;
-	while (err == MESS_OK && protocol_next_range(&ranges, &len, &lo, &hi))
-		err = consumer_ack(s->consumer, lo, hi);
-	if (err == MESS_USAGE)
-		session_error(s, err, "%llu-%llu: not in this consumer's hands",
-		    (unsigned long long)lo, (unsigned long long)hi);
-	else if (err != MESS_OK)
-		session_error(s, err, "%s", mess_strerror(err));
-	else
-		session_ok_durable(s, "%s", "");
-}
-
 /* --- topics ------------------------------------------------------------- */
 
 static void
 do_create(struct session *s, const struct request *r)
 {
+	static const struct request_sub all;
 	struct topic *t = topics_find(s->host->topics, r->topic);
 	struct subscription *sub;
 	enum mess_err err;
@@ -222,7 +124,7 @@ do_create(struct session *s, const struct request *r)
 		return;
 	/* A system topic has its shared subscription from the start. */
 	if (!s->host->acl.personal && (err = topic_use(s->host->topics, t)) == MESS_OK) {
-		err = subscription_make(t, "default", s->peer.uid, &sub);
+		err = request_make_sub(s, t, "default", &all, &sub);
 		topic_release(s->host->topics, t);
 		if (err != MESS_OK) {
 			session_error(s, err, "the topic is made; its subscription is not: %s",
@@ -296,22 +198,48 @@ handle(struct session *s, const struct input_item *item)
 		session_ok(s, "%s", "");
 		return;
 	case REQ_SUB:
-		consume(s, r, CONSUMER_SUB);
+		request_consume(s, item, CONSUMER_SUB);
 		return;
 	case REQ_TAIL:
-		consume(s, r, CONSUMER_TAIL);
+		request_consume(s, item, CONSUMER_TAIL);
 		return;
 	case REQ_PEEK:
-		consume(s, r, CONSUMER_PEEK);
+		request_consume(s, item, CONSUMER_PEEK);
 		return;
 	case REQ_READ:
-		consume(s, r, CONSUMER_READ);
+		request_consume(s, item, CONSUMER_READ);
 		return;
 	case REQ_TAKE:
-		do_take(s, r);
+		request_take(s, r);
 		return;
 	case REQ_ACK:
-		do_ack(s, r);
+	case REQ_NACK:
+		request_settle(s, r);
+		return;
+	case REQ_RETRY:
+	case REQ_DEAD:
+		request_fail(s, item);
+		return;
+	case REQ_HOLD:
+		request_hold(s, r);
+		return;
+	case REQ_SETTLE:
+		request_settle_held(s, item);
+		return;
+	case REQ_SUBADD:
+		request_sub_add(s, item);
+		return;
+	case REQ_SUBRM:
+		request_sub_remove(s, r);
+		return;
+	case REQ_SEEK:
+		request_seek(s, r);
+		return;
+	case REQ_RELEASE:
+		request_release(s, r);
+		return;
+	case REQ_REDRIVE:
+		request_redrive(s, item);
 		return;
 	case REQ_CREATE:
 		do_create(s, r);
@@ -349,4 +277,5 @@ const struct session_handler request_handler = {
 	.refused = refused,
 	.chunk = request_chunk,
 	.chunks_end = request_chunks_end,
+	.ended = request_interests_free,
 };

@@ -20,6 +20,49 @@ NODISCARD enum mess_err request_find_topic(struct session *s, const struct reque
     struct topic **out);
 NODISCARD enum mess_err request_make_topic(struct session *s, const char *name, struct topic **out);
 
+/* A topic was made: it is watched, and whoever waits for its name joins. */
+void request_topic_made(struct session_host *h, struct topic *t);
+
+/* How a subscription is to be made, and a consumer to be served. */
+struct request_sub {
+	bool has_from;
+	struct position from;
+	char match[PLACE_MATCH_MAX + 1];
+	uint64_t max_attempts;		/* 0: the topic's */
+};
+
+/*
+ * The option lines of a request, or the error was replied.  take says which
+ * it knows: NULL, or what is wrong with it.
+ */
+bool request_read_options(struct session *s, const struct input_item *item,
+    const char *(*take)(void *arg, const struct protocol_option *o), void *arg);
+bool request_read_sub(struct session *s, const struct input_item *item, struct request_sub *out);
+/* The number that a position means, and a subscription that begins there. */
+NODISCARD enum mess_err request_position(struct session *s, struct topic *t, const struct position *p,
+    uint64_t *out);
+NODISCARD enum mess_err request_make_sub(struct session *s, struct topic *t, const char *name,
+    const struct request_sub *o, struct subscription **out);
+struct dead_host request_dead_host(struct session *s);
+
+/* request_consume.c */
+void request_consume(struct session *s, const struct input_item *item, enum consumer_kind kind);
+void request_take(struct session *s, const struct request *r);
+void request_interests_free(struct session *s);
+
+/* request_settle.c */
+void request_settle(struct session *s, const struct request *r);
+void request_fail(struct session *s, const struct input_item *item);
+void request_hold(struct session *s, const struct request *r);
+void request_settle_held(struct session *s, const struct input_item *item);
+
+/* request_sub.c */
+void request_sub_add(struct session *s, const struct input_item *item);
+void request_sub_remove(struct session *s, const struct request *r);
+void request_seek(struct session *s, const struct request *r);
+void request_release(struct session *s, const struct request *r);
+void request_redrive(struct session *s, const struct input_item *item);
+
 /* request_publish.c */
 void request_pub(struct session *s, const struct input_item *item);
 void request_pubs(struct session *s, const struct input_item *item);

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "auth.h"
+
 /* Payload of a reply that may be asked for in pieces. */
 struct listing {
 	struct buf text;
@@ -77,7 +79,7 @@ add_show(struct topic *t, struct buf *out)
 	    t->conf.uid, t->conf.login, t->conf.incarnation,
 	    (unsigned long long)t->conf.created_sec, t->conf.created_nsec)) != MESS_OK)
 		return err;
-	for (sub = subscriptions_first(set); sub != NULL; sub = TAILQ_NEXT(sub, link))
+	TAILQ_FOREACH(sub, &set->list, link)
 		if ((err = buf_printf(out, "subscription %s\n", sub->name)) != MESS_OK)
 			return err;
 	return MESS_OK;
@@ -106,15 +108,45 @@ request_show(struct session *s, const struct request *r)
 static uint64_t
 depth(const struct log *l, struct subscriptions *set)
 {
-	uint64_t most = 0, pending;
-	struct subscription *sub = subscriptions_first(set);
+	struct subscription_counts counts;
+	struct subscription *sub;
+	uint64_t most = 0;
 
-	if (sub == NULL)
+	if (TAILQ_EMPTY(&set->list))
 		return log_durable(l) - log_first(l);
-	for (; sub != NULL; sub = TAILQ_NEXT(sub, link))
-		if ((pending = subscription_pending(sub)) > most)
-			most = pending;
+	TAILQ_FOREACH(sub, &set->list, link) {
+		subscription_count(sub, &counts);
+		if (counts.pending > most)
+			most = counts.pending;
+	}
 	return most;
+}
+
+static enum mess_err
+add_sub_stat(const struct subscription *sub, struct buf *out)
+{
+	static const char *const words[PLACE_COUNTS] = { [PLACE_ACKED] = "acked", [PLACE_DEAD] = "dead",
+		[PLACE_EXPIRED] = "expired", [PLACE_PURGED] = "purged", [PLACE_DROPPED] = "dropped",
+		[PLACE_DAMAGED] = "damaged", [PLACE_SKIPPED] = "skipped" };
+	const struct place *p = &sub->place;
+	struct subscription_counts counts;
+	char login[CONF_LOGIN_MAX + 1];
+	enum mess_err err;
+
+	subscription_count(sub, &counts);
+	auth_login(p->owner, login, sizeof login);
+	if ((err = buf_printf(out, "subscription %s\nowner %u %s\nstart %lld\nfloor %llu\npending %llu\n"
+	    "waiting %llu\nleased %llu\ndelayed %llu\n", sub->name, p->owner, login[0] == '\0' ? "-" : login,
+	    (long long)p->start, (unsigned long long)p->floor, (unsigned long long)counts.pending,
+	    (unsigned long long)counts.waiting, (unsigned long long)counts.leased,
+	    (unsigned long long)counts.delayed)) != MESS_OK)
+		return err;
+	for (int i = 0; i < PLACE_COUNTS; i++)
+		if ((err = buf_printf(out, "%s %llu\n", words[i], (unsigned long long)p->counts[i])) != MESS_OK)
+			return err;
+	return buf_printf(out, "redelivered %llu\nconsumers %u\nfull %d\nmatch %s\n",
+	    (unsigned long long)p->redelivered, sub->consumers, subscription_is_full(sub),
+	    p->match[0] == '\0' ? "-" : p->match);
 }
 
 static enum mess_err
@@ -139,12 +171,8 @@ add_open_stat(struct session *s, struct topic *t, struct buf *out)
 	    (unsigned long long)depth(l, set), oldest,
 	    (unsigned long long)damaged)) != MESS_OK)
 		return err;
-	for (sub = subscriptions_first(set); sub != NULL; sub = TAILQ_NEXT(sub, link))
-		if ((err = buf_printf(out, "subscription %s\npending %llu\nleased %llu\nacked %llu\n"
-		    "redelivered %llu\nconsumers %u\n", sub->name,
-		    (unsigned long long)subscription_pending(sub), (unsigned long long)sub->leased,
-		    (unsigned long long)sub->place.acked, (unsigned long long)sub->place.redelivered,
-		    sub->consumers)) != MESS_OK)
+	TAILQ_FOREACH(sub, &set->list, link)
+		if ((err = add_sub_stat(sub, out)) != MESS_OK)
 			return err;
 	return MESS_OK;
 }

@@ -59,6 +59,7 @@ session_free(struct session *s)
 	loop_timer_clear(host->loop, &s->hello);
 	loop_remove(host->loop, &s->source);
 	consumer_free(s->consumer);
+	host->handler->ended(s);
 	body_free(s->body);
 	topic_release(host->topics, s->pub_topic);
 	input_free(&s->input);

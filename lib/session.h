@@ -24,6 +24,7 @@ struct session_handler {
 	void (*refused)(struct session *s, const struct input_item *item);
 	void (*chunk)(struct session *s, const char *data, size_t len);
 	void (*chunks_end)(struct session *s);
+	void (*ended)(struct session *s);
 };
 
 /* What sessions share: the engine's components. */
@@ -53,6 +54,8 @@ struct session {
 	struct input input;
 	struct output output;
 	struct consumer *consumer;
+	struct interest *interests;	/* patterns that it consumes: request_consume.c's */
+	uint64_t max_attempts;		/* that it said with SUB; 0: the topic's */
 	struct topic *pub_topic;	/* of the last publish: held */
 	struct body *body;		/* of a STREAM under way */
 	bool refuse_chunks;		/* its error was sent; the rest is read and dropped */

@@ -1,52 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Subscription Manager.
+ * Subscription Manager: handing out and settling.
  *
- * In memory a subscription is four things: the place (what is settled),
- * next (what was never handed out), back (what was, and came back), and
- * each consumer's leases.  Only the place is on disk: whatever a crash
- * finds leased or back is simply not settled, and goes out again.
+ * In memory a subscription is its place and its consumers' leases.  A
+ * number below the floor or in place.settled is settled; one in
+ * place.attempts was tried or waits; one in a lease is in a consumer's
+ * hands; all others below place.next are on their way out of there; those
+ * from place.next on were never handed out.  Only the place is on disk:
+ * what a crash finds leased is not settled, and goes out again.
  */
 #include "subscription.h"
 
-#include <bsd/stdlib.h>
-#include <bsd/string.h>
-
-#include "base/fd.h"
-#include "base/fs.h"
-#include "limit.h"
-
-struct subscriptions {
-	TAILQ_HEAD(, subscription) list;
-	unsigned count;
-};
+#include "base/loop.h"
 
 /* --- the place in the commit -------------------------------------------- */
 
-static enum mess_err
-place_put(void *arg)
-{
-	struct subscription *s = arg;
-	enum mess_err err;
-	char *p;
-
-	if ((err = journal_put(store_journal(log_store(s->topic->log)), s->file, 0,
-	    place_len(&s->place), &p)) != MESS_OK)
-		return err;
-	place_write(&s->place, p);
-	return MESS_OK;
-}
-
-static void
-place_done(void *arg, bool durable)
-{
-	(void)arg; /* nobody waits for it but who hears OK after the commit */
-	(void)durable;
-}
-
 /* Room in the commit being gathered, before anything is changed. */
-static enum mess_err
-join(struct subscription *s)
+enum mess_err
+subscription_join(struct subscription *s)
 {
 	struct store *store = log_store(s->topic->log);
 	enum mess_err err;
@@ -62,411 +33,408 @@ join(struct subscription *s)
 	return MESS_OK;
 }
 
-/* --- the list ----------------------------------------------------------- */
-
-static void
-subscription_free(struct subscription *s)
-{
-	if (s == NULL)
-		return;
-	if (s->part.joined)
-		store_leave(log_store(s->topic->log), &s->part);
-	journal_file_unref(s->file);
-	place_free(&s->place);
-	ranges_free(&s->back);
-	free(s);
-}
-
-static void
-subscriptions_free(struct subscriptions *set)
-{
-	struct subscription *s;
-
-	while ((s = TAILQ_FIRST(&set->list)) != NULL) {
-		TAILQ_REMOVE(&set->list, s, link);
-		subscription_free(s);
-	}
-	free(set);
-}
-
-static void
-insert(struct subscriptions *set, struct subscription *s)
-{
-	struct subscription *other;
-
-	set->count++;
-	TAILQ_FOREACH(other, &set->list, link)
-		if (strcmp(other->name, s->name) > 0) {
-			TAILQ_INSERT_BEFORE(other, s, link);
-			return;
-		}
-	TAILQ_INSERT_TAIL(&set->list, s, link);
-}
-
-static enum mess_err
-read_place(struct subscription *s)
-{
-	AUTO_FD int fd = -1;
-	enum mess_err err;
-
-	if ((err = place_open_file(s->topic->dir, s->name, &fd)) != MESS_OK)
-		return err;
-	return place_read(fd, &s->place);
-}
-
-static struct subscription *
-subscription_new(struct topic *t, const char *name)
-{
-	struct subscription *s = calloc(1, sizeof *s);
-
-	if (s == NULL)
-		return NULL;
-	s->topic = t;
-	(void)strlcpy(s->name, name, sizeof s->name); /* a checked name fits */
-	s->part = (struct store_part){ .put = place_put, .done = place_done, .arg = s };
-	return s;
-}
-
-/*
- * A damaged place costs no message: the subscription begins again at the
- * oldest one kept, loudly, and what it had settled comes twice.
- */
-static enum mess_err
-load_one(struct subscriptions *set, struct topic *t, const char *name)
-{
-	struct subscription *s;
-	enum mess_err err;
-
-	if (name_check_sub(name, NULL) != MESS_OK)
-		return MESS_OK;
-	if ((s = subscription_new(t, name)) == NULL)
-		return MESS_LIMIT;
-	if ((err = read_place(s)) == MESS_CORRUPT) {
-		store_say(log_store(t->log), "%s: subscription %s: its place is damaged; it begins again",
-		    t->name, name);
-		s->place = (struct place){ .id = ((uint64_t)arc4random() << 32) | arc4random() };
-		err = MESS_OK;
-	}
-	if (err != MESS_OK) {
-		subscription_free(s);
-		return err;
-	}
-	if (s->place.floor < log_first(t->log))
-		s->place.floor = log_first(t->log);
-	s->next = s->place.floor;
-	insert(set, s);
-	return MESS_OK;
-}
-
-static enum mess_err
-load(struct subscriptions *set, struct topic *t)
-{
-	AUTO_FD int dir = -1;
-	enum mess_err err;
-	char **names;
-	size_t count;
-
-	if ((err = fs_open_dir(t->dir, "sub", &dir)) != MESS_OK ||
-	    (err = fs_list(dir, &names, &count)) != MESS_OK)
-		return err;
-	for (size_t i = 0; err == MESS_OK && i < count; i++)
-		err = load_one(set, t, names[i]);
-	fs_free_names(names, count);
-	return err;
-}
-
-enum mess_err
-subscriptions_of(struct topic *t, struct subscriptions **out)
-{
-	struct subscriptions *set;
-	enum mess_err err;
-
-	if (t->subs == NULL) {
-		if ((set = calloc(1, sizeof *set)) == NULL)
-			return MESS_LIMIT;
-		TAILQ_INIT(&set->list);
-		if ((err = load(set, t)) != MESS_OK) {
-			subscriptions_free(set);
-			return err;
-		}
-		t->subs = set;
-		t->subs_free = subscriptions_free;
-	}
-	*out = t->subs;
-	return MESS_OK;
-}
-
-struct subscription *
-subscriptions_first(struct subscriptions *s)
-{
-	return TAILQ_FIRST(&s->list);
-}
-
-unsigned
-subscriptions_count(const struct subscriptions *s)
-{
-	return s->count;
-}
-
-struct subscription *
-subscription_find(struct subscriptions *set, const char *name)
-{
-	struct subscription *s;
-
-	TAILQ_FOREACH(s, &set->list, link)
-		if (strcmp(s->name, name) == 0)
-			return s;
-	return NULL;
-}
-
-enum mess_err
-subscription_make(struct topic *t, const char *name, uid_t owner, struct subscription **out)
-{
-	struct subscriptions *set;
-	struct subscription *s;
-	enum mess_err err;
-
-	if ((err = subscriptions_of(t, &set)) != MESS_OK)
-		return err;
-	if (set->count >= LIMIT_SUBSCRIPTIONS)
-		return MESS_LIMIT;
-	if ((s = subscription_new(t, name)) == NULL)
-		return MESS_LIMIT;
-	s->place = (struct place){ .id = ((uint64_t)arc4random() << 32) | arc4random(),
-		.owner = owner, .floor = log_first(t->log) };
-	s->next = s->place.floor;
-	if ((err = place_make(t->dir, name, &s->place)) != MESS_OK) {
-		/* A name whose sync failed may come back after a power cut, or not. */
-		if (err == MESS_IO)
-			journal_fail(store_journal(log_store(t->log)));
-		subscription_free(s);
-		return err;
-	}
-	insert(set, s);
-	*out = s;
-	return MESS_OK;
-}
-
-/* --- consumers ---------------------------------------------------------- */
-
-enum mess_err
-subscription_attach(struct subscription *s)
-{
-	struct journal_name as = *log_name(s->topic->log);
-	enum mess_err err;
-	int fd;
-
-	if (s->file == NULL) {
-		if ((err = place_open_file(s->topic->dir, s->name, &fd)) != MESS_OK)
-			return err;
-		as.kind = JOURNAL_PLACE;
-		as.first = s->place.id;
-		(void)strlcpy(as.sub, s->name, sizeof as.sub); /* the same size */
-		if ((s->file = journal_file_new(fd, &as)) == NULL)
-			return MESS_LIMIT;
-	}
-	s->consumers++;
-	return MESS_OK;
-}
-
-void
-subscription_detach(struct subscription *s, struct ranges *leased)
-{
-	for (size_t i = 0; i < leased->count; i++) {
-		struct range r = leased->r[i];
-
-		s->leased -= r.hi - r.lo + 1;
-		/* Without memory for it: everything from there goes out again, once more. */
-		if (ranges_add(&s->back, r.lo, r.hi) != MESS_OK && r.lo < s->next)
-			s->next = r.lo;
-	}
-	ranges_free(leased);
-	s->consumers--;
-}
-
 /* --- what is ready ------------------------------------------------------ */
 
-/* Skips what is settled above the floor: only a restart finds such numbers at next. */
+/* Skips what is settled or known above the floor: a restart and a seek find such numbers at next. */
 static void
-skip_settled(struct subscription *s)
+skip_known(struct subscription *s)
 {
+	struct place *p = &s->place;
+	const struct attempt *a;
 	const struct range *r;
+	bool moved = true;
 
-	if (s->next < s->place.floor)
-		s->next = s->place.floor;
-	while ((r = ranges_from(&s->place.settled, s->next)) != NULL && r->lo <= s->next)
-		s->next = r->hi + 1;
+	if (p->next < p->floor)
+		p->next = p->floor;
+	while (moved) {
+		moved = false;
+		if ((r = ranges_from(&p->settled, p->next)) != NULL && r->lo <= p->next) {
+			p->next = r->hi + 1;
+			moved = true;
+		}
+		if ((a = attempts_of(&p->attempts, p->next)) != NULL) {
+			p->next = a->hi + 1;
+			moved = true;
+		}
+	}
+}
+
+/* The end of the run at next that is neither settled nor known. */
+static uint64_t
+unknown_until(const struct subscription *s, uint64_t last)
+{
+	const struct attempt *a = attempts_from(&s->place.attempts, s->place.next);
+	const struct range *r = ranges_from(&s->place.settled, s->place.next);
+
+	if (r != NULL && r->lo <= last)
+		last = r->lo - 1;
+	if (a != NULL && a->lo <= last)
+		last = a->lo - 1;
+	return last;
 }
 
 bool
 subscription_is_full(const struct subscription *s)
 {
-	return s->place.settled.count >= PLACE_RANGES_MAX - 2;
+	return s->place.settled.count + s->place.attempts.count >= PLACE_RANGES_MAX - 4;
 }
 
-bool
-subscription_ready(struct subscription *s, uint64_t max, struct range *out)
+static bool
+next_ready(struct subscription *s, struct handout *out)
 {
 	uint64_t end = log_durable(s->topic->log);
-	const struct range *r;
-	struct range run;
+	const struct attempt *a;
 
-	if (max == 0 || subscription_is_full(s))
-		return false;
-	if (s->back.count > 0)
-		run = s->back.r[0];
-	else {
-		skip_settled(s);
-		if (s->next >= end)
-			return false;
-		run = (struct range){ s->next, end - 1 };
-		if ((r = ranges_from(&s->place.settled, s->next)) != NULL && r->lo <= run.hi)
-			run.hi = r->lo - 1;
+	(void)attempts_expire(&s->place.attempts, loop_now()); /* what became ready is looked at next */
+	if ((a = attempts_ready(&s->place.attempts)) != NULL) {
+		*out = (struct handout){ { a->lo, a->hi }, a->count };
+		return true;
 	}
-	if (run.hi - run.lo >= max)
-		run.hi = run.lo + max - 1;
-	*out = run;
+	/* What was tried may always be tried again: only new numbers need room in the place. */
+	if (subscription_is_full(s))
+		return false;
+	skip_known(s);
+	if (s->place.next >= end)
+		return false;
+	*out = (struct handout){ { s->place.next, unknown_until(s, end - 1) }, 0 };
 	return true;
 }
 
-uint64_t
-subscription_ready_count(const struct subscription *s)
+bool
+subscription_ready(struct subscription *s, uint64_t max, struct handout *out)
 {
-	uint64_t end = log_durable(s->topic->log), next = s->next, n = ranges_total(&s->back);
-	const struct range *r;
+	if (max == 0 || s->gone || !next_ready(s, out))
+		return false;
+	if (out->run.hi - out->run.lo >= max)
+		out->run.hi = out->run.lo + max - 1;
+	return true;
+}
 
-	/* Settled numbers above next are those that a restart found. */
-	while ((r = ranges_from(&s->place.settled, next)) != NULL && r->lo < end) {
-		n += r->lo > next ? r->lo - next : 0;
-		next = r->hi + 1;
-	}
-	return n + (end > next ? end - next : 0);
+bool
+subscription_has_ready(struct subscription *s)
+{
+	struct handout h;
+
+	return subscription_ready(s, 1, &h);
 }
 
 uint64_t
-subscription_pending(const struct subscription *s)
+subscription_next_due(const struct subscription *s)
 {
-	uint64_t end = log_durable(s->topic->log);
-	uint64_t all = end > s->place.floor ? end - s->place.floor : 0;
-
-	return all - ranges_total(&s->place.settled);
+	return attempts_next_due(&s->place.attempts);
 }
+
+void
+subscription_count(const struct subscription *s, struct subscription_counts *out)
+{
+	const struct attempts *set = &s->place.attempts;
+	uint64_t end = log_durable(s->topic->log), all = end > s->place.floor ? end - s->place.floor : 0;
+	struct lease *lease;
+
+	*out = (struct subscription_counts){ .pending = all - ranges_total(&s->place.settled),
+		.leased = attempts_total(set, ATTEMPT_HELD), .delayed = attempts_total(set, ATTEMPT_WAITING) };
+	TAILQ_FOREACH(lease, &s->leases, link)
+		out->leased += ranges_total(&lease->held);
+	out->waiting = out->pending - out->leased - out->delayed;
+}
+
+/* --- leases ------------------------------------------------------------- */
 
 enum mess_err
-subscription_lease(struct subscription *s, struct ranges *leased, const struct range *run)
+subscription_lease(struct subscription *s, struct lease *lease, const struct handout *h)
 {
-	bool again = s->back.count > 0 && run->lo >= s->back.r[0].lo && run->lo < s->next;
+	struct attempt out = { .lo = h->run.lo, .hi = h->run.hi, .count = h->tries, .state = ATTEMPT_OUT };
 	enum mess_err err;
 
-	if ((err = ranges_add(leased, run->lo, run->hi)) != MESS_OK)
+	if ((err = ranges_add(&lease->held, h->run.lo, h->run.hi)) != MESS_OK)
 		return err;
-	if (again) {
-		s->place.redelivered += run->hi - run->lo + 1;
-		/* Removing from a range's front needs no memory. */
-		ERR_IGNORE(ranges_remove(&s->back, run->lo, run->hi));
-	} else
-		s->next = run->hi + 1;
-	s->leased += run->hi - run->lo + 1;
+	if (h->run.lo >= s->place.next) {
+		s->place.next = h->run.hi + 1;
+		return MESS_OK;
+	}
+	s->place.redelivered += h->tries > 0 ? h->run.hi - h->run.lo + 1 : 0;
+	/* Untried ones that waited need not be known any more. */
+	if (h->tries == 0)
+		return attempts_clear(&s->place.attempts, h->run.lo, h->run.hi);
+	return attempts_put(&s->place.attempts, &out);
+}
+
+bool
+lease_holds(const struct lease *lease, uint64_t seq)
+{
+	return ranges_contain(&lease->held, seq, seq);
+}
+
+bool
+lease_has(const struct lease *lease, uint64_t lo, uint64_t hi)
+{
+	const struct range *r;
+
+	if (ranges_contain(&lease->held, lo, hi))
+		return true;
+	if (lease->voided.count == 0)
+		return false;
+	for (uint64_t n = lo; n <= hi; n = r->hi + 1) {
+		if (((r = ranges_from(&lease->held, n)) == NULL || r->lo > n) &&
+		    ((r = ranges_from(&lease->voided, n)) == NULL || r->lo > n))
+			return false;
+		if (r->hi == UINT64_MAX)
+			return true;
+	}
+	return true;
+}
+
+uint32_t
+subscription_tries(const struct subscription *s, uint64_t seq)
+{
+	const struct attempt *a = attempts_of(&s->place.attempts, seq);
+
+	return a != NULL ? a->count : 0;
+}
+
+/* Numbers come back: each as often tried as it was, and once more when that counts. */
+static enum mess_err
+come_back(struct subscription *s, const struct range *run, const struct attempt *as, bool counted)
+{
+	struct attempts *set = &s->place.attempts;
+	struct attempt back = *as;
+	const struct attempt *a;
+	enum mess_err err;
+
+	for (uint64_t n = run->lo; n <= run->hi; n = back.hi + 1) {
+		a = attempts_from(set, n);
+		back.lo = n;
+		back.hi = a == NULL || a->lo > run->hi ? run->hi : a->lo > n ? a->lo - 1 :
+		    a->hi < run->hi ? a->hi : run->hi;
+		back.count = (a != NULL && a->lo <= n ? a->count : 0) + counted;
+		if ((err = attempts_put(set, &back)) != MESS_OK)
+			return err;
+	}
 	return MESS_OK;
+}
+
+void
+subscription_detach(struct subscription *s, struct lease *lease)
+{
+	static const struct attempt ready = { .state = ATTEMPT_READY };
+
+	TAILQ_REMOVE(&s->leases, lease, link);
+	/* Joined or not, they go out again at once; a sick spool counts them in memory. */
+	if (lease->held.count > 0 && !s->gone)
+		ERR_IGNORE(subscription_join(s));
+	for (size_t i = 0; i < lease->held.count; i++)
+		/* Without memory for it: everything from there goes out again, once more. */
+		if (come_back(s, &lease->held.r[i], &ready, true) != MESS_OK &&
+		    lease->held.r[i].lo < s->place.next)
+			s->place.next = lease->held.r[i].lo;
+	ranges_free(&lease->held);
+	ranges_free(&lease->voided);
+	s->consumers--;
 }
 
 /* --- settling ----------------------------------------------------------- */
 
-/* What all subscriptions have settled may go. */
-static enum mess_err
-free_settled(struct subscription *s)
+/* The floor only rises, and takes with it what was settled above it without a gap. */
+enum mess_err
+subscription_raise(struct subscription *s, uint64_t n)
 {
-	uint64_t least = s->place.floor;
-	struct subscription *other;
+	struct place *p = &s->place;
+	bool held_back = p->floor <= log_first(s->topic->log);
+	enum mess_err err;
 
-	TAILQ_FOREACH(other, &s->topic->subs->list, link)
-		if (other->place.floor < least)
-			least = other->place.floor;
-	return topic_settled(s->topic, least);
+	if (n > p->floor)
+		p->floor = n;
+	if ((err = place_raise(p)) != MESS_OK)
+		return err;
+	/* Only one of those that hold the oldest messages can let go of them. */
+	return held_back ? subscription_free_settled(s->topic) : MESS_OK;
 }
 
-/* The floor only rises, and takes with it what was settled above it without a gap. */
+/* Numbers above the floor, not settled yet; the subscription takes part in the commit. */
 static enum mess_err
-settle(struct subscription *s, const struct range *run)
+settle(struct subscription *s, const struct range *run, enum place_count how)
 {
 	struct place *p = &s->place;
 	enum mess_err err;
 
-	if (run->hi < p->floor)
-		return MESS_OK;
+	if ((err = attempts_clear(&p->attempts, run->lo, run->hi)) != MESS_OK)
+		return err;
 	if (run->lo > p->floor)
-		return ranges_add(&p->settled, run->lo, run->hi);
-	p->floor = run->hi + 1;
-	while (p->settled.count > 0 && p->settled.r[0].lo <= p->floor) {
-		if (p->settled.r[0].hi >= p->floor)
-			p->floor = p->settled.r[0].hi + 1;
-		if ((err = ranges_remove(&p->settled, 0, p->floor - 1)) != MESS_OK)
-			return err;
-	}
-	return free_settled(s);
+		err = ranges_add(&p->settled, run->lo, run->hi);
+	else
+		err = subscription_raise(s, run->hi + 1);
+	if (err == MESS_OK)
+		p->counts[how] += run->hi - run->lo + 1;
+	return err;
+}
+
+/* The place is full: what comes first must be settled first. */
+static bool
+has_room(const struct subscription *s, uint64_t lo)
+{
+	return lo <= s->place.floor || s->place.settled.count < PLACE_RANGES_MAX - 1;
+}
+
+/* The next part of run that the consumer holds; false when none is left. */
+static bool
+held_part(const struct lease *lease, const struct range *run, struct range *out)
+{
+	const struct range *r = ranges_from(&lease->held, run->lo);
+
+	if (run->lo > run->hi || r == NULL || r->lo > run->hi)
+		return false;
+	out->lo = r->lo > run->lo ? r->lo : run->lo;
+	out->hi = r->hi < run->hi ? r->hi : run->hi;
+	return true;
 }
 
 enum mess_err
-subscription_ack(struct subscription *s, struct ranges *leased, const struct range *run)
+subscription_ack(struct subscription *s, struct lease *lease, const struct range *run,
+    enum place_count how)
 {
+	struct range left = *run, part;
 	enum mess_err err;
 
-	if (!ranges_contain(leased, run->lo, run->hi))
-		return MESS_USAGE;
-	/* The place is full: what comes first must be acknowledged first. */
-	if (run->lo > s->place.floor && s->place.settled.count >= PLACE_RANGES_MAX - 1)
-		return MESS_LIMIT;
-	if ((err = join(s)) != MESS_OK || (err = ranges_remove(leased, run->lo, run->hi)) != MESS_OK)
+	if ((err = ranges_remove(&lease->voided, run->lo, run->hi)) != MESS_OK)
 		return err;
-	s->leased -= run->hi - run->lo + 1;
-	s->place.acked += run->hi - run->lo + 1;
-	return settle(s, run);
+	for (; held_part(lease, &left, &part); left.lo = part.hi + 1) {
+		if (!has_room(s, part.lo))
+			return MESS_LIMIT;
+		if ((err = subscription_join(s)) != MESS_OK ||
+		    (err = ranges_remove(&lease->held, part.lo, part.hi)) != MESS_OK ||
+		    (err = settle(s, &part, how)) != MESS_OK)
+			return err;
+	}
+	return MESS_OK;
+}
+
+enum mess_err
+subscription_defer(struct subscription *s, struct lease *lease, const struct range *run, uint64_t due,
+    bool counted)
+{
+	struct attempt wait = { .state = due > loop_now() ? ATTEMPT_WAITING : ATTEMPT_READY, .due = due };
+	struct range left = *run, part;
+	enum mess_err err;
+
+	if ((err = ranges_remove(&lease->voided, run->lo, run->hi)) != MESS_OK)
+		return err;
+	for (; held_part(lease, &left, &part); left.lo = part.hi + 1)
+		if ((err = subscription_join(s)) != MESS_OK ||
+		    (err = ranges_remove(&lease->held, part.lo, part.hi)) != MESS_OK ||
+		    (err = come_back(s, &part, &wait, counted)) != MESS_OK)
+			return err;
+	return MESS_OK;
+}
+
+/* --- leases by time ----------------------------------------------------- */
+
+enum mess_err
+subscription_hold(struct subscription *s, struct lease *lease, uint64_t seq, const struct attempt *hold)
+{
+	struct attempt held = *hold;
+	enum mess_err err;
+
+	held.lo = held.hi = seq;
+	held.state = ATTEMPT_HELD;
+	held.count = subscription_tries(s, seq);
+	if ((err = subscription_join(s)) != MESS_OK || (err = attempts_put(&s->place.attempts, &held)) != MESS_OK)
+		return err;
+	return ranges_remove(&lease->held, seq, seq);
+}
+
+enum mess_err
+subscription_held(struct subscription *s, uint64_t seq, uint64_t token, uint32_t uid)
+{
+	const struct attempt *a;
+
+	(void)attempts_expire(&s->place.attempts, loop_now()); /* those that are over */
+	a = attempts_of(&s->place.attempts, seq);
+	return a != NULL && a->state == ATTEMPT_HELD && a->token == token && a->uid == uid ?
+	    MESS_OK : MESS_NOSUB;
+}
+
+enum mess_err
+subscription_settle(struct subscription *s, uint64_t seq, enum place_count how)
+{
+	struct range run = { seq, seq };
+	enum mess_err err;
+
+	if (!has_room(s, seq))
+		return MESS_LIMIT;
+	return (err = subscription_join(s)) != MESS_OK ? err : settle(s, &run, how);
+}
+
+enum mess_err
+subscription_put_off(struct subscription *s, uint64_t seq, uint64_t due, bool counted)
+{
+	struct attempt wait = { .state = ATTEMPT_WAITING, .due = due };
+	struct range run = { seq, seq };
+	enum mess_err err;
+
+	return (err = subscription_join(s)) != MESS_OK ? err : come_back(s, &run, &wait, counted);
+}
+
+/* --- what was read and is not handed out -------------------------------- */
+
+/*
+ * The next part of run, from its lo on, that nobody holds: ready to be
+ * tried, or never handed out.  *out is never larger than one such part.
+ */
+static bool
+free_part(struct subscription *s, const struct range *run, struct range *out)
+{
+	const struct attempt *a = attempts_from(&s->place.attempts, run->lo);
+
+	skip_known(s);
+	for (; a != NULL && a->lo <= run->hi; a = attempts_from(&s->place.attempts, a->hi + 1))
+		if (a->state == ATTEMPT_READY) {
+			*out = (struct range){ a->lo > run->lo ? a->lo : run->lo,
+				a->hi < run->hi ? a->hi : run->hi };
+			return true;
+		}
+	if (s->place.next < run->lo || s->place.next > run->hi)
+		return false;
+	*out = (struct range){ s->place.next, unknown_until(s, run->hi) };
+	return true;
 }
 
 static enum mess_err
-lose(struct subscription *s, const struct range *part, bool may_settle)
+pass_part(struct subscription *s, const struct range *part, enum place_count why, bool may_settle)
 {
-	if (!may_settle)
-		return MESS_OK;
-	s->place.damaged += part->hi - part->lo + 1;
-	return settle(s, part);
+	if (part->lo == s->place.next)
+		s->place.next = part->hi + 1;
+	if (may_settle)
+		return settle(s, part, why);
+	return attempts_clear(&s->place.attempts, part->lo, part->hi);
 }
 
-/* The part of run that begins with next, up to what is settled already. */
-static struct range
-next_part(const struct subscription *s, const struct range *run)
-{
-	const struct range *r = ranges_from(&s->place.settled, s->next);
-
-	return (struct range){ s->next, r != NULL && r->lo <= run->hi ? r->lo - 1 : run->hi };
-}
-
-/*
- * Only what is free is lost here: a number of the run that a consumer holds
- * was read before it was damaged, and is that consumer's to settle.  A sick
- * spool settles nothing, but what lies behind is still handed out.
- */
 enum mess_err
-subscription_damaged(struct subscription *s, const struct range *run)
+subscription_pass(struct subscription *s, const struct range *run, enum place_count why)
 {
-	enum mess_err err = join(s);
+	enum mess_err err = subscription_join(s);
 	bool may_settle = err == MESS_OK;
-	const struct range *r;
 	struct range part;
 
 	if (err != MESS_OK && err != MESS_SICK)
 		return err;
-	while ((r = ranges_from(&s->back, run->lo)) != NULL && r->lo <= run->hi) {
-		part.lo = r->lo < run->lo ? run->lo : r->lo;
-		part.hi = r->hi > run->hi ? run->hi : r->hi;
-		if ((err = ranges_remove(&s->back, part.lo, part.hi)) != MESS_OK ||
-		    (err = lose(s, &part, may_settle)) != MESS_OK)
+	while (free_part(s, run, &part))
+		if ((err = pass_part(s, &part, why, may_settle)) != MESS_OK)
 			return err;
-	}
-	for (skip_settled(s); s->next >= run->lo && s->next <= run->hi; skip_settled(s)) {
-		part = next_part(s, run);
-		s->next = part.hi + 1;
-		if ((err = lose(s, &part, may_settle)) != MESS_OK)
+	return MESS_OK;
+}
+
+enum mess_err
+subscription_wait(struct subscription *s, const struct range *run, uint64_t due)
+{
+	struct attempt wait = { .state = ATTEMPT_WAITING, .due = due };
+	struct range part;
+	enum mess_err err;
+
+	/* In memory only, until something else commits the place: the message says when it is due. */
+	while (free_part(s, run, &part)) {
+		if (part.lo == s->place.next)
+			s->place.next = part.hi + 1;
+		if ((err = come_back(s, &part, &wait, false)) != MESS_OK)
 			return err;
 	}
 	return MESS_OK;

@@ -2,9 +2,9 @@
 /*
  * SUBSCRIPTION MANAGER: who reads a topic, and how far they got.
  *
- * Promise: every subscription sees every message at least once, in order;
- * its place survives.  Each number is exactly one of settled, leased, given
- * back or not yet handed out.
+ * Promise: every subscription sees every message at least once, in order of
+ * number among those that are ready; its place survives.  Each number is
+ * exactly one of settled (by a reason), leased, delayed or waiting.
  */
 #ifndef SUBSCRIPTION_H
 #define SUBSCRIPTION_H
@@ -12,55 +12,135 @@
 #include "place.h"
 #include "topic.h"
 
+/* What one consumer has of one subscription. */
+struct lease {
+	struct ranges held;
+	struct ranges voided;	/* was held, and is not its to settle any more: its acks mean nothing */
+	TAILQ_ENTRY(lease) link;
+};
+
 struct subscription {
 	char name[NAME_LABEL_MAX + 1];
 	struct topic *topic;		/* held by who uses the subscription */
 	struct place place;
-	uint64_t next;			/* first number never handed out since the start */
-	struct ranges back;		/* below next: handed out and not settled, free again */
-	uint64_t leased;		/* numbers in consumers' hands */
+	TAILQ_HEAD(, lease) leases;	/* of its consumers */
 	unsigned consumers;
-	struct journal_file *file;	/* open while there are consumers */
+	struct journal_file *file;	/* open while there are consumers, or something to commit */
 	struct store_part part;
+	bool gone;			/* removed: its consumers let go */
 	TAILQ_ENTRY(subscription) link;
 };
 
-/* The topic's subscriptions, in order of name; the topic is in use. */
-struct subscriptions;
+/* subscription_list.c: the topic's subscriptions, in order of name; the topic is in use. */
+struct subscriptions {
+	TAILQ_HEAD(, subscription) list;
+	unsigned count;
+};
 NODISCARD enum mess_err subscriptions_of(struct topic *t, struct subscriptions **out);
-struct subscription *subscriptions_first(struct subscriptions *s);
-unsigned subscriptions_count(const struct subscriptions *s);
 struct subscription *subscription_find(struct subscriptions *s, const char *name);
-/* Make one, from the oldest message kept; durable. */
-NODISCARD enum mess_err subscription_make(struct topic *t, const char *name, uid_t owner,
+
+/* Make one; durable.  from: the first number it gets; match: "" for all. */
+struct subscription_setup {
+	const char *name;
+	uid_t owner;
+	uint64_t from;
+	const char *match;
+};
+NODISCARD enum mess_err subscription_make(struct topic *t, const struct subscription_setup *setup,
     struct subscription **out);
+/* Remove one without consumers; what is gathered is committed first; durable. */
+NODISCARD enum mess_err subscription_remove(struct subscription *s);
 
-/* One more, one fewer consumer. */
-NODISCARD enum mess_err subscription_attach(struct subscription *s);
-/* What the consumer holds goes out again at once. */
-void subscription_detach(struct subscription *s, struct ranges *leased);
+/* Some subscription has not settled it; where there is none, it is present. */
+bool subscriptions_want(struct topic *t, uint64_t seq);
+/* All below is settled by every subscription. */
+uint64_t subscriptions_floor(struct topic *t);
 
-/* The lowest run of numbers that is ready, at most max of them; false if none is. */
-bool subscription_ready(struct subscription *s, uint64_t max, struct range *out);
-/* So much is settled out of order that nothing is handed out until the floor moves. */
+/* One more, one fewer consumer.  What it held goes out again at once, counted as a try. */
+NODISCARD enum mess_err subscription_attach(struct subscription *s, struct lease *lease);
+void subscription_detach(struct subscription *s, struct lease *lease);
+
+/* A run of numbers that may be handed out together. */
+struct handout {
+	struct range run;
+	uint32_t tries;		/* before this one */
+};
+
+/* The lowest run that is ready, at most max of them; false if none is. */
+bool subscription_ready(struct subscription *s, uint64_t max, struct handout *out);
+/* Something is ready now. */
+bool subscription_has_ready(struct subscription *s);
+/* So much above the floor is settled or tried that nothing is handed out until the floor moves. */
 bool subscription_is_full(const struct subscription *s);
-/* How many are ready, leased ones not counted. */
-uint64_t subscription_ready_count(const struct subscription *s);
-/* Not settled, whoever has them: what stat calls pending. */
-uint64_t subscription_pending(const struct subscription *s);
+/* When something that waits is ready, by loop_now(); UINT64_MAX for never. */
+uint64_t subscription_next_due(const struct subscription *s);
 
-/* Hand out a run that subscription_ready told; leased is the consumer's. */
-NODISCARD enum mess_err subscription_lease(struct subscription *s, struct ranges *leased,
-    const struct range *run);
+/* Numbers by what they are; pending is all three. */
+struct subscription_counts {
+	uint64_t pending, waiting, leased, delayed;
+};
+void subscription_count(const struct subscription *s, struct subscription_counts *out);
+
+/* Hand out a run that subscription_ready told. */
+NODISCARD enum mess_err subscription_lease(struct subscription *s, struct lease *lease,
+    const struct handout *h);
+/* Are all of these in its hands, or were they until somebody moved the subscription? */
+bool lease_has(const struct lease *lease, uint64_t lo, uint64_t hi);
+/* Is this one? */
+bool lease_holds(const struct lease *lease, uint64_t seq);
 
 /*
- * Settle what the consumer holds, in the commit being gathered.  MESS_USAGE
- * when it does not hold all of it, MESS_LIMIT when the place has no room for
- * more that is out of order: nothing is then changed.
+ * What a consumer has (lease_has) ends, in the commit being gathered; what
+ * is void does nothing.  ack: settled; MESS_LIMIT when the place has no room
+ * for more that is out of order: nothing is then changed.  defer: ready
+ * again at due, counted as a try or not.
  */
-NODISCARD enum mess_err subscription_ack(struct subscription *s, struct ranges *leased,
-    const struct range *run);
-/* Settle what nobody can be given. */
-NODISCARD enum mess_err subscription_damaged(struct subscription *s, const struct range *run);
+NODISCARD enum mess_err subscription_ack(struct subscription *s, struct lease *lease,
+    const struct range *run, enum place_count how);
+NODISCARD enum mess_err subscription_defer(struct subscription *s, struct lease *lease,
+    const struct range *run, uint64_t due, bool counted);
+/* How often it was tried before the time that is under way. */
+uint32_t subscription_tries(const struct subscription *s, uint64_t seq);
+
+/*
+ * A lease by time: durable with the commit, good across restarts.
+ * subscription_held finds it: MESS_NOSUB when there is none, or it is over.
+ */
+NODISCARD enum mess_err subscription_hold(struct subscription *s, struct lease *lease, uint64_t seq,
+    const struct attempt *hold);
+NODISCARD enum mess_err subscription_held(struct subscription *s, uint64_t seq, uint64_t token,
+    uint32_t uid);
+
+/*
+ * What nobody holds, of a run that was read: settle it for a reason, or let
+ * it wait until due.  A number that a consumer holds was read before, and
+ * is that consumer's.  A sick spool settles nothing; what lies behind is
+ * still handed out.
+ */
+NODISCARD enum mess_err subscription_pass(struct subscription *s, const struct range *run,
+    enum place_count why);
+NODISCARD enum mess_err subscription_wait(struct subscription *s, const struct range *run, uint64_t due);
+/* Settle or defer one that is in nobody's hands, or held by a token that was checked. */
+NODISCARD enum mess_err subscription_settle(struct subscription *s, uint64_t seq, enum place_count how);
+NODISCARD enum mess_err subscription_put_off(struct subscription *s, uint64_t seq, uint64_t due,
+    bool counted);
+
+/*
+ * subscription_move.c.  In the commit being gathered; consumers' leases of
+ * what is moved are void.
+ */
+/* Every subscription settles what it had not below that number. */
+NODISCARD enum mess_err subscriptions_forget(struct topic *t, uint64_t below, enum place_count why);
+/* Begin at n; what lies before it counts as it was, or as skipped. */
+NODISCARD enum mess_err subscription_seek(struct subscription *s, uint64_t n);
+/* All leases end, those by time too; ready at once, counted as a try.  *count of them. */
+NODISCARD enum mess_err subscription_release(struct subscription *s, uint64_t *count);
+
+/* Between the subscription*.c files: room and a part in the commit being gathered. */
+NODISCARD enum mess_err subscription_join(struct subscription *s);
+/* The floor rises to n, if it is lower, and over what is settled without a gap. */
+NODISCARD enum mess_err subscription_raise(struct subscription *s, uint64_t n);
+/* What all have settled may go. */
+NODISCARD enum mess_err subscription_free_settled(struct topic *t);
 
 #endif

@@ -96,7 +96,11 @@ open_topic_file(int spool, const struct journal_name *name, int *out)
 		return MESS_CORRUPT;
 	if (name->kind != JOURNAL_PLACE)
 		return log_open_file(topic, name, out);
-	if ((err = place_open_file(topic, name->sub, &fd)) != MESS_OK)
+	err = place_open_file(topic, name->sub, &fd);
+	if ((err == MESS_NOSUB || (err == MESS_OK && !place_is(fd, name->first))) &&
+	    place_was_removed(topic, name->first))
+		return MESS_NOTOPIC; /* nothing of it is wanted */
+	if (err != MESS_OK)
 		return err;
 	if (!place_is(fd, name->first))
 		return MESS_CORRUPT;

@@ -130,16 +130,16 @@ TEST("input: a session is what was sent")
 	    "\nrequest 1 orders  0 0 0 0"
 	    "\nrequest 2 orders  0 10 2 0 [0 1\nx0 1\ny]"
 	    "\nrefused 1 Bad!name  3 4 0 2"
-	    "\nrequest 26 *  0 0 0 0"
+	    "\nrequest 27 *  0 0 0 0"
 	    "\nrequest 3 orders  6 0 0 0 [A: bc\n]"
 	    "STAT\n\n" "\nend"
 	    "\nrefused 3 bad..name  3 0 0 2"
 	    "HELLOx" "\nend"
 	    "\nrefused 1 orders  9000 3 0 4"
-	    "\nrequest 9 orders  0 0 0 0 1-1 5-9 12-12"
+	    "\nrequest 10 orders  0 0 0 0 1-1 5-9 12-12"
 	    "\nrequest 5 orders nightly 0 0 0 0"
-	    "\nrequest 8   0 0 5 0"
-	    "\nrequest 24 **  0 0 0 0") == 0);
+	    "\nrequest 9   0 0 5 0"
+	    "\nrequest 25 **  0 0 0 0") == 0);
 	CHECK(!t.broken);
 	if (test_failed_expr != NULL)
 		printf("# %s\n", buf_data(&t.text));

@@ -23,15 +23,59 @@ struct bench {
 	struct storage g;
 	struct subscriptions *subs;
 	struct subscription *sub;
-	struct ranges leased[CONSUMERS];
+	struct lease leased[CONSUMERS];
 	bool attached[CONSUMERS];
 	struct model m;
 };
 
+static struct subscription_counts
+counts(const struct subscription *s)
+{
+	struct subscription_counts c;
+
+	subscription_count(s, &c);
+	return c;
+}
+
+static bool
+ready(struct subscription *s, uint64_t max, struct range *out)
+{
+	struct handout h;
+
+	if (!subscription_ready(s, max, &h))
+		return false;
+	*out = h.run;
+	return true;
+}
+
+static enum mess_err
+lease(struct subscription *s, struct lease *l, const struct range *run)
+{
+	struct handout h = { *run, subscription_tries(s, run->lo) };
+
+	return subscription_lease(s, l, &h);
+}
+
+/* As request_settle does it. */
+static enum mess_err
+settle(struct subscription *s, struct lease *l, const struct range *run)
+{
+	return lease_has(l, run->lo, run->hi) ? subscription_ack(s, l, run, PLACE_ACKED) : MESS_USAGE;
+}
+
+static enum mess_err
+make(struct bench *b, const char *name, uid_t owner, struct subscription **out)
+{
+	struct subscription_setup setup = { .name = name, .owner = owner,
+		.from = log_first(storage_log(&b->g)), .match = "" };
+
+	return subscription_make(b->g.topic, &setup, out);
+}
+
 static void
 attach(struct bench *b, int c)
 {
-	CHECK(subscription_attach(b->sub) == MESS_OK);
+	CHECK(subscription_attach(b->sub, &b->leased[c]) == MESS_OK);
 	b->attached[c] = true;
 }
 
@@ -58,7 +102,7 @@ begin(struct bench *b)
 {
 	*b = (struct bench){ 0 };
 	storage_begin(&b->g);
-	CHECK(subscription_make(b->g.topic, "nightly", 1000, &b->sub) == MESS_OK);
+	CHECK(make(b, "nightly", 1000, &b->sub) == MESS_OK);
 	CHECK(subscriptions_of(b->g.topic, &b->subs) == MESS_OK);
 }
 
@@ -104,7 +148,7 @@ take(struct bench *b, int c, uint64_t max)
 
 	while (lo < end_at && b->m.state[lo] != READY)
 		lo++;
-	any = subscription_ready(b->sub, max, &r);
+	any = ready(b->sub, max, &r);
 	if (!CHECK(any == (lo < end_at)) || !any)
 		return false;
 	CHECK(r.lo == lo && r.hi >= r.lo && r.hi - r.lo < max && r.hi < end_at);
@@ -113,7 +157,7 @@ take(struct bench *b, int c, uint64_t max)
 		b->m.state[n] = LEASED;
 		b->m.holder[n] = c;
 	}
-	CHECK(subscription_lease(b->sub, &b->leased[c], &r) == MESS_OK);
+	CHECK(lease(b->sub, &b->leased[c], &r) == MESS_OK);
 	return true;
 }
 
@@ -132,7 +176,7 @@ ack(struct bench *b, int c, uint64_t lo, uint64_t hi)
 	bool may = holds(b, c, lo, hi);
 	struct range r = { lo, hi };
 
-	CHECK(subscription_ack(b->sub, &b->leased[c], &r) == (may ? MESS_OK : MESS_USAGE));
+	CHECK(settle(b->sub, &b->leased[c], &r) == (may ? MESS_OK : MESS_USAGE));
 	for (uint64_t n = lo; may && n <= hi; n++)
 		b->m.state[n] = SETTLED;
 }
@@ -147,14 +191,14 @@ agrees(struct bench *b)
 		count[b->m.state[n]]++;
 	while (floor < next && b->m.state[floor] == SETTLED)
 		floor++;
-	if (subscription_ready_count(b->sub) == count[READY] && b->sub->leased == count[LEASED] &&
-	    subscription_pending(b->sub) == count[READY] + count[LEASED] &&
+	if (counts(b->sub).waiting == count[READY] && counts(b->sub).leased == count[LEASED] &&
+	    counts(b->sub).pending == count[READY] + count[LEASED] &&
 	    b->sub->place.floor == floor && log_first(storage_log(&b->g)) == floor)
 		return true;
 	printf("# ready %llu of %llu, leased %llu of %llu, pending %llu, floor %llu of %llu\n",
-	    (unsigned long long)subscription_ready_count(b->sub), (unsigned long long)count[READY],
-	    (unsigned long long)b->sub->leased, (unsigned long long)count[LEASED],
-	    (unsigned long long)subscription_pending(b->sub),
+	    (unsigned long long)counts(b->sub).waiting, (unsigned long long)count[READY],
+	    (unsigned long long)counts(b->sub).leased, (unsigned long long)count[LEASED],
+	    (unsigned long long)counts(b->sub).pending,
 	    (unsigned long long)b->sub->place.floor, (unsigned long long)floor);
 	return false;
 }
@@ -239,12 +283,12 @@ TEST("subscription: it begins at the oldest message kept, and every one sees all
 
 	begin(&b);
 	publish(&b, 5);
-	CHECK(subscription_make(b.g.topic, "hourly", 1001, &other) == MESS_OK);
+	CHECK(make(&b, "hourly", 1001, &other) == MESS_OK);
 
-	CHECK(subscription_ready(b.sub, 100, &r) && r.lo == 1 && r.hi == 5);
-	CHECK(subscription_ready(other, 100, &r) && r.lo == 1 && r.hi == 5);
-	CHECK(subscriptions_count(b.subs) == 2 && subscriptions_first(b.subs) == other);
-	CHECK(!subscription_ready(b.sub, 0, &r));
+	CHECK(ready(b.sub, 100, &r) && r.lo == 1 && r.hi == 5);
+	CHECK(ready(other, 100, &r) && r.lo == 1 && r.hi == 5);
+	CHECK(b.subs->count == 2 && TAILQ_FIRST(&b.subs->list) == other);
+	CHECK(!ready(b.sub, 0, &r));
 	end(&b);
 }
 
@@ -260,8 +304,8 @@ TEST("subscription: settled out of order stays settled over a reopening, and is 
 	ack(&b, 0, 5, 5);
 	reopen(&b);
 
-	CHECK(b.sub->place.floor == 1 && b.sub->place.acked == 3 && b.sub->place.settled.count == 2);
-	CHECK(subscription_pending(b.sub) == 3);
+	CHECK(b.sub->place.floor == 1 && b.sub->place.counts[PLACE_ACKED] == 3 && b.sub->place.settled.count == 2);
+	CHECK(counts(b.sub).pending == 3);
 	attach(&b, 1);
 	for (int i = 0; i < 3; i++)
 		CHECK(take(&b, 1, 100));
@@ -280,7 +324,7 @@ TEST("subscription: ready are those that can be handed out, also behind a reopen
 	ack(&b, 0, 2, 3);
 	reopen(&b);
 
-	CHECK(subscription_ready_count(b.sub) == 4);
+	CHECK(counts(b.sub).waiting == 4);
 	end(&b);
 }
 
@@ -299,11 +343,11 @@ TEST("subscription: what a consumer does not hold it cannot settle, and nothing 
 	ack(&b, 0, 0, 1);
 	ack(&b, 0, 7, 7);
 	ack(&b, 1, 1, 9);
-	CHECK(agrees(&b) && b.sub->place.acked == 0);
+	CHECK(agrees(&b) && b.sub->place.counts[PLACE_ACKED] == 0);
 	ack(&b, 0, 1, 3);
 	ack(&b, 0, 1, 3);
 
-	CHECK(agrees(&b) && b.sub->place.acked == 3);
+	CHECK(agrees(&b) && b.sub->place.counts[PLACE_ACKED] == 3);
 	end(&b);
 }
 
@@ -331,7 +375,7 @@ TEST("subscription: what all have settled is freed, what one has not is kept")
 	struct bench b;
 
 	begin(&b);
-	CHECK(subscription_make(b.g.topic, "slow", 1001, &slow) == MESS_OK);
+	CHECK(make(&b, "slow", 1001, &slow) == MESS_OK);
 	publish(&b, 9);
 	attach(&b, 0);
 	CHECK(take(&b, 0, 9));
@@ -339,7 +383,7 @@ TEST("subscription: what all have settled is freed, what one has not is kept")
 	storage_commit(&b.g);
 
 	CHECK(b.sub->place.floor == 10 && log_first(storage_log(&b.g)) == 1);
-	CHECK(subscription_pending(slow) == 9);
+	CHECK(counts(slow).pending == 9);
 	end(&b);
 }
 
@@ -356,7 +400,7 @@ TEST("subscription: a place that is damaged begins again, loudly, and loses noth
 
 	find_sub(&b);
 
-	CHECK(b.g.said == 1 && subscription_ready(b.sub, 9, &r) && r.lo == 1 && r.hi == 4);
+	CHECK(b.g.said == 1 && ready(b.sub, 9, &r) && r.lo == 1 && r.hi == 4);
 	end(&b);
 }
 
@@ -391,8 +435,8 @@ TEST("subscription: after a crash what was committed is settled, what was not go
 	storage_open(&b.g);
 	find_sub(&b);
 
-	CHECK(b.g.said == 0 && b.sub->place.floor == 1 && b.sub->place.acked == 3);
-	CHECK(subscription_pending(b.sub) == 3 && subscription_ready(b.sub, 9, &r) && r.hi == 1);
+	CHECK(b.g.said == 0 && b.sub->place.floor == 1 && b.sub->place.counts[PLACE_ACKED] == 3);
+	CHECK(counts(b.sub).pending == 3 && ready(b.sub, 9, &r) && r.hi == 1);
 	end(&b);
 }
 
@@ -407,16 +451,16 @@ TEST("subscription: a place that is full hands out nothing until its floor moves
 	publish(&b, 2 * PLACE_RANGES_MAX + 100);
 	attach(&b, 0);
 	/* One at a time, each second one settled. */
-	for (uint64_t n = 1; subscription_ready(b.sub, 1, &r); n++) {
-		CHECK(r.lo == n && subscription_lease(b.sub, &b.leased[0], &r) == MESS_OK);
+	for (uint64_t n = 1; ready(b.sub, 1, &r); n++) {
+		CHECK(r.lo == n && lease(b.sub, &b.leased[0], &r) == MESS_OK);
 		if (n % 2 == 0)
-			CHECK(subscription_ack(b.sub, &b.leased[0], &r) == MESS_OK);
+			CHECK(settle(b.sub, &b.leased[0], &r) == MESS_OK);
 	}
 	CHECK(subscription_is_full(b.sub) && b.sub->place.settled.count < PLACE_RANGES_MAX);
 
 	one = (struct range){ 1, 1 };
-	CHECK(subscription_ack(b.sub, &b.leased[0], &one) == MESS_OK);
-	CHECK(!subscription_is_full(b.sub) && subscription_ready(b.sub, 1, &r));
+	CHECK(settle(b.sub, &b.leased[0], &one) == MESS_OK);
+	CHECK(!subscription_is_full(b.sub) && ready(b.sub, 1, &r));
 	storage_commit(&b.g);
 	reopen(&b);
 	CHECK(b.g.said == 0 && b.sub->place.floor == 3);
@@ -433,14 +477,14 @@ TEST("subscription: whatever is acked of many leased ones, the place fits its fi
 	begin(&b);
 	publish(&b, 2 * PLACE_RANGES_MAX + 500);
 	attach(&b, 0);
-	CHECK(subscription_ready(b.sub, 100000, &r));
-	CHECK(subscription_lease(b.sub, &b.leased[0], &r) == MESS_OK);
+	CHECK(ready(b.sub, 100000, &r));
+	CHECK(lease(b.sub, &b.leased[0], &r) == MESS_OK);
 
 	/* An ack may be refused, not lost. */
 	for (uint64_t n = 2; n <= r.hi; n += 2) {
 		struct range one = { n, n };
 
-		acked += subscription_ack(b.sub, &b.leased[0], &one) == MESS_OK;
+		acked += settle(b.sub, &b.leased[0], &one) == MESS_OK;
 	}
 	CHECK(store_commit(b.g.store) == MESS_OK);
 
@@ -448,7 +492,7 @@ TEST("subscription: whatever is acked of many leased ones, the place fits its fi
 	CHECK(fstatat(b.g.spool.dir, "orders/sub/nightly", &st, 0) == 0);
 	CHECK((size_t)st.st_size == PLACE_SIZE);
 	reopen(&b);
-	CHECK(b.g.said == 0 && b.sub->place.acked == acked);
+	CHECK(b.g.said == 0 && b.sub->place.counts[PLACE_ACKED] == acked);
 	CHECK(ranges_total(&b.sub->place.settled) == acked);
 	end(&b);
 }
@@ -465,11 +509,11 @@ TEST("subscription: what is damaged is settled, counted, and holds nothing back"
 	attach(&b, 0);
 	CHECK(take(&b, 0, 2));
 
-	CHECK(subscription_damaged(b.sub, &lost) == MESS_OK);
+	CHECK(subscription_pass(b.sub, &lost, PLACE_DAMAGED) == MESS_OK);
 	for (uint64_t n = 3; n <= 5; n++)
 		b.m.state[n] = SETTLED;
 
-	CHECK(agrees(&b) && b.sub->place.damaged == 3);
+	CHECK(agrees(&b) && b.sub->place.counts[PLACE_DAMAGED] == 3);
 	CHECK(take(&b, 0, 9) && holds(&b, 0, 6, 9));
 	ack(&b, 0, 1, 2);
 	ack(&b, 0, 6, 9);
@@ -491,12 +535,12 @@ TEST("subscription: damage over what is settled already leaves no trace of it be
 	attach(&b, 0);
 
 	/* An envelope's loss takes all that follows, also what was settled out of order. */
-	CHECK(subscription_damaged(b.sub, &lost) == MESS_OK);
+	CHECK(subscription_pass(b.sub, &lost, PLACE_DAMAGED) == MESS_OK);
 	for (uint64_t n = 1; n <= 5; n++)
 		b.m.state[n] = SETTLED;
 
 	CHECK(b.sub->place.floor == 6 && b.sub->place.settled.count == 0);
-	CHECK(subscription_pending(b.sub) == 7 && b.sub->place.damaged == 3);
+	CHECK(counts(b.sub).pending == 7 && b.sub->place.counts[PLACE_DAMAGED] == 3);
 	CHECK(take(&b, 0, 9));
 	ack(&b, 0, 8, 9);
 	ack(&b, 0, 6, 7);
@@ -516,9 +560,9 @@ TEST("subscription: damage over what another consumer holds never moves the floo
 	CHECK(take(&b, 0, 2) && take(&b, 1, 2));
 	detach(&b, 0); /* 1 and 2 are ready again, 3 and 4 are held */
 
-	CHECK(subscription_damaged(b.sub, &lost) == MESS_OK);
+	CHECK(subscription_pass(b.sub, &lost, PLACE_DAMAGED) == MESS_OK);
 	CHECK(b.sub->place.floor == 3 || b.sub->place.floor == 10);
-	CHECK(subscription_ack(b.sub, &b.leased[1], &held) == MESS_OK);
+	CHECK(settle(b.sub, &b.leased[1], &held) == MESS_OK);
 
 	CHECK(b.sub->place.floor == 10);
 	end(&b);

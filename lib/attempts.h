@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is known of single messages of a subscription that are not settled:
+ * how often they were tried, and what they wait for.  Pure.
+ */
+#ifndef ATTEMPTS_H
+#define ATTEMPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum attempt_state {
+	ATTEMPT_READY,		/* may be handed out (again) */
+	ATTEMPT_WAITING,	/* until due */
+	ATTEMPT_OUT,		/* in a consumer's hands, as long as its connection lives */
+	ATTEMPT_HELD,		/* in the hands of who has the token, until due */
+};
+
+/* Numbers lo to hi; a held one is alone. */
+struct attempt {
+	uint64_t lo, hi;
+	uint32_t count;		/* times that they were tried and not settled */
+	enum attempt_state state;
+	uint64_t due;		/* milliseconds of loop_now() */
+	uint64_t token;
+	uint32_t uid;		/* who holds it */
+};
+
+/* Sorted, without overlap. */
+struct attempts {
+	struct attempt *a;
+	size_t count, cap;
+	size_t ready;		/* how many are ATTEMPT_READY */
+};
+
+/* Above this many, what waits untried is kept together, with the earliest due time. */
+#define ATTEMPTS_COARSE 1000
+
+void attempts_free(struct attempts *set);
+/* Replaces what is known of its numbers; MESS_LIMIT without memory, the set is then as it was. */
+NODISCARD enum mess_err attempts_put(struct attempts *set, const struct attempt *a);
+NODISCARD enum mess_err attempts_clear(struct attempts *set, uint64_t lo, uint64_t hi);
+
+/* The first that has a number at or above n; NULL if none. */
+const struct attempt *attempts_from(const struct attempts *set, uint64_t n);
+/* The one that has n. */
+const struct attempt *attempts_of(const struct attempts *set, uint64_t n);
+/* The lowest that is ready. */
+const struct attempt *attempts_ready(const struct attempts *set);
+/* Numbers in a state. */
+uint64_t attempts_total(const struct attempts *set, enum attempt_state state);
+
+/* What is due by now becomes ready; a hold that is over was a try.  True when something did. */
+bool attempts_expire(struct attempts *set, uint64_t now);
+/* When the next one is due; UINT64_MAX for never. */
+uint64_t attempts_next_due(const struct attempts *set);
+
+#endif

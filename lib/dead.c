@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Dead letters.
+ *
+ * NAME.dead is a topic like any other.  Its subscription `default' is made
+ * with it, and says which letters are still there: what somebody drained is
+ * theirs, and is not redriven.
+ */
+#include "dead.h"
+
+#include <bsd/string.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/fd.h"
+#include "base/fs.h"
+#include "body.h"
+#include "sift.h"
+
+#define SUFFIX ".dead"
+#define DEAD_NAME_LEN (NAME_TOPIC_MAX + 8)
+#define COPY_LEN ((size_t)256 * 1024)
+
+/* A message to be copied from one topic to another, with new headers. */
+struct letter {
+	struct record record;
+	const char *headers;		/* as they stand */
+	const char *body;		/* NULL: apart */
+	struct buf block;		/* as they are to be */
+	struct mess_peer from;
+};
+
+bool
+dead_is_topic(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > strlen(SUFFIX) && strcmp(name + len - strlen(SUFFIX), SUFFIX) == 0;
+}
+
+static void
+dead_name(const char *topic, char *out)
+{
+	(void)snprintf(out, DEAD_NAME_LEN, "%s" SUFFIX, topic); /* fits by its size */
+}
+
+/* --- copying ------------------------------------------------------------ */
+
+/* The record at the front of run. */
+static enum mess_err
+open_letter(const struct log_run *run, const char *data, size_t len, struct letter *l)
+{
+	const char *nl = memchr(data, '\n', len);
+	enum mess_err err;
+
+	*l = (struct letter){ .block = BUF_INIT(RECORD_BLOCK_MAX) };
+	if (nl == NULL || (err = record_read_line(data, (size_t)(nl + 1 - data), &l->record)) != MESS_OK)
+		return MESS_CORRUPT;
+	l->headers = nl + 1;
+	l->body = run->apart ? NULL : nl + 1 + l->record.headers_len + 1;
+	l->from = (struct mess_peer){ .uid = l->record.uid, .gid = l->record.gid,
+		.pid = (pid_t)l->record.pid };
+	return MESS_OK;
+}
+
+static enum mess_err
+copy_bytes(int fd, uint64_t len, struct body *to)
+{
+	AUTO_FREE char *mem = malloc(COPY_LEN);
+	enum mess_err err = MESS_OK;
+
+	if (mem == NULL)
+		return MESS_LIMIT;
+	for (uint64_t at = 0; err == MESS_OK && at < len;) {
+		size_t want = len - at < COPY_LEN ? (size_t)(len - at) : COPY_LEN;
+
+		if (fd_pread_full(fd, mem, want, (off_t)at) != (ssize_t)want)
+			return MESS_CORRUPT;
+		err = body_write(to, mem, want);
+		at += want;
+	}
+	return err;
+}
+
+/* A large body is copied beside the other, synced, and then has its record. */
+static enum mess_err
+copy_apart(struct topic *from, struct topic *to, const struct letter *l, uint64_t *seq)
+{
+	char name[SEGMENT_NAME_LEN + 8];
+	AUTO_FD int fd = -1;
+	struct body *body;
+	enum mess_err err;
+
+	segment_name(l->record.seq, BODY_SUFFIX, name);
+	if ((err = fs_open_file(log_cur(from->log), name, O_RDONLY, &fd)) != MESS_OK)
+		return MESS_CORRUPT;
+	if ((err = body_new(to->dir, store_work(log_store(to->log)), buf_data(&l->block),
+	    buf_len(&l->block), &body)) != MESS_OK)
+		return err;
+	if ((err = copy_bytes(fd, l->record.body_len, body)) == MESS_OK &&
+	    (err = body_sync_now(body)) == MESS_OK)
+		err = log_append_body(to->log, &l->from, body, seq);
+	body_free(body);
+	return err;
+}
+
+static enum mess_err
+copy(struct topic *from, struct topic *to, const struct letter *l, uint64_t *seq)
+{
+	struct mess_message msg = { .headers = buf_data(&l->block), .headers_len = buf_len(&l->block),
+		.body = l->body, .body_len = (size_t)l->record.body_len };
+
+	return l->body == NULL ? copy_apart(from, to, l, seq) : log_append(to->log, &l->from, &msg, seq);
+}
+
+/*
+ * Copy and settle in one commit: room for both is made first, so that
+ * nothing in between commits the letter alone, and a letter whose message
+ * cannot be settled is taken back.
+ */
+struct move {
+	struct topic *from, *to;
+	struct subscription *sub;	/* of from */
+	struct lease *lease;
+	enum place_count how;
+};
+
+static enum mess_err
+move(const struct move *m, const struct letter *l)
+{
+	size_t len = buf_len(&l->block) + (l->body != NULL ? (size_t)l->record.body_len : 0);
+	struct range run = { l->record.seq, l->record.seq };
+	struct log_mark mark;
+	enum mess_err err;
+	uint64_t seq;
+
+	if ((err = store_room(log_store(m->to->log), len + 2 * PLACE_SIZE + 128 * 1024)) != MESS_OK ||
+	    (err = log_begin(m->to->log, 1, len, &mark)) != MESS_OK)
+		return err;
+	if ((err = copy(m->from, m->to, l, &seq)) == MESS_OK)
+		err = m->lease != NULL ? subscription_ack(m->sub, m->lease, &run, m->how) :
+		    subscription_settle(m->sub, l->record.seq, m->how);
+	if (err != MESS_OK)
+		log_rewind(m->to->log, &mark);
+	return err;
+}
+
+/* --- into NAME.dead ----------------------------------------------------- */
+
+static enum mess_err
+make(const struct dead_host *h, const struct topic *topic, const char *name, struct topic **out)
+{
+	struct subscription_setup setup = { .name = "default", .owner = topic->conf.uid, .from = 1,
+		.match = "" };
+	struct subscription *sub;
+	enum mess_err err;
+
+	if ((err = topic_create(h->topics, name, topic->conf.uid, topic->conf.login, true, out)) != MESS_OK ||
+	    (err = topic_use(h->topics, *out)) != MESS_OK)
+		return err;
+	if ((err = subscription_make(*out, &setup, &sub)) != MESS_OK) {
+		topic_release(h->topics, *out);
+		return err;
+	}
+	h->made(h->arg, *out);
+	return MESS_OK;
+}
+
+/* NAME.dead in use. */
+static enum mess_err
+use_dead(const struct dead_host *h, const struct topic *topic, bool may_make, struct topic **out)
+{
+	char name[DEAD_NAME_LEN];
+	struct topic *t;
+
+	dead_name(topic->name, name);
+	if ((t = topics_find(h->topics, name)) == NULL)
+		return may_make ? make(h, topic, name, out) : MESS_NOTOPIC;
+	*out = t;
+	return topic_use(h->topics, t);
+}
+
+static bool
+is_one_of(const struct record_header *h, const char *const *names)
+{
+	for (; *names != NULL; names++)
+		if (record_header_is(h, *names))
+			return true;
+	return false;
+}
+
+/* The message's own headers, without those of the engine that are said anew. */
+static enum mess_err
+add_headers(struct letter *l, const char *const *without)
+{
+	const char *at = l->headers;
+	size_t len = l->record.headers_len;
+	struct record_header h;
+	enum mess_err err;
+
+	while (record_next_header(&at, &len, &h))
+		if (!is_one_of(&h, without) &&
+		    (err = buf_append(&l->block, h.line, h.line_len)) != MESS_OK)
+			return err;
+	return MESS_OK;
+}
+
+/* The value of the first header of that name; of length 0 when there is none. */
+static struct dead_text
+header_of(const struct letter *l, const char *name)
+{
+	const char *at = l->headers;
+	size_t len = l->record.headers_len;
+	struct record_header h;
+
+	while (record_next_header(&at, &len, &h))
+		if (record_header_is(&h, name))
+			return (struct dead_text){ h.value, h.value_len };
+	return (struct dead_text){ NULL, 0 };
+}
+
+static enum mess_err
+add_text(struct letter *l, const char *name, struct dead_text text)
+{
+	return text.len == 0 ? MESS_OK :
+	    buf_printf(&l->block, "%s: %.*s\n", name, (int)text.len, text.at);
+}
+
+/* Where it was first: one that was redriven has said so. */
+static enum mess_err
+add_original(struct letter *l, const struct topic *topic)
+{
+	struct dead_text seq = header_of(l, "Mess-Original-Seq"), time = header_of(l, "Mess-Original-Time");
+	char number[24], stamp[40];
+
+	if (seq.len == 0) {
+		seq.len = (size_t)snprintf(number, sizeof number, "%llu", (unsigned long long)l->record.seq);
+		seq.at = number;
+	}
+	if (time.len == 0) {
+		time.len = (size_t)snprintf(stamp, sizeof stamp, "%llu.%09u",
+		    (unsigned long long)l->record.sec, l->record.nsec);
+		time.at = stamp;
+	}
+	return buf_printf(&l->block, "Mess-Original-Topic: %s\nMess-Original-Seq: %.*s\n"
+	    "Mess-Original-Time: %.*s\nMess-Original-Uid: %u\nMess-Original-Gid: %u\n", topic->name,
+	    (int)seq.len, seq.at, (int)time.len, time.at, l->record.uid, l->record.gid);
+}
+
+static enum mess_err
+write_dead(struct letter *l, const struct subscription *s, const struct dead_why *why)
+{
+	static const char *const without[] = { "Mess-Due", "Mess-Expires", "Mess-Redrive-To",
+		"Mess-Original-Topic", "Mess-Original-Seq", "Mess-Original-Time", "Mess-Original-Uid",
+		"Mess-Original-Gid", NULL };
+	enum mess_err err;
+
+	if ((err = add_text(l, "Mess-Dead-Reason", why->reason)) != MESS_OK ||
+	    (err = add_text(l, "Mess-Dead-Status", why->status)) != MESS_OK ||
+	    (err = buf_printf(&l->block, "Mess-Dead-Attempts: %u\nMess-Dead-Subscription: %s\n",
+	    why->attempts, s->name)) != MESS_OK ||
+	    (err = add_text(l, "Mess-Dead-Stderr", why->stderr_tail)) != MESS_OK ||
+	    (err = add_original(l, s->topic)) != MESS_OK)
+		return err;
+	return add_headers(l, without);
+}
+
+enum mess_err
+dead_letter(const struct dead_host *h, struct subscription *s, struct lease *lease, uint64_t seq,
+    const struct dead_why *why)
+{
+	struct move m = { .from = s->topic, .sub = s, .lease = lease, .how = PLACE_DEAD };
+	struct log_cursor cursor = { 0 };
+	struct letter l = { .block = BUF_INIT(0) };
+	struct log_run run;
+	enum mess_err err;
+
+	if ((err = use_dead(h, s->topic, true, &m.to)) != MESS_OK)
+		return err;
+	err = log_read(h->reader, s->topic->log, &cursor, seq, seq, RECORD_MAX, &run);
+	if (err == MESS_OK && run.damaged)
+		err = MESS_CORRUPT;
+	if (err == MESS_OK && (err = open_letter(&run, run.data, run.len, &l)) == MESS_OK &&
+	    (err = write_dead(&l, s, why)) == MESS_OK)
+		err = move(&m, &l);
+	buf_free(&l.block);
+	log_cursor_drop(&cursor);
+	topic_release(h->topics, m.to);
+	return err;
+}
+
+/* --- and back ----------------------------------------------------------- */
+
+static uint32_t
+number_of(struct dead_text text)
+{
+	uint64_t n;
+
+	return record_read_number(&text.at, text.at + text.len, &n) && n <= UINT32_MAX ? (uint32_t)n : 0;
+}
+
+/* It goes to the one that failed it, with its first envelope. */
+static enum mess_err
+write_redriven(struct letter *l, const char *sub)
+{
+	static const char *const without[] = { "Mess-Dead-Reason", "Mess-Dead-Status", "Mess-Dead-Attempts",
+		"Mess-Dead-Subscription", "Mess-Dead-Stderr", "Mess-Original-Topic", "Mess-Original-Uid",
+		"Mess-Original-Gid", NULL };
+	enum mess_err err;
+
+	l->from = (struct mess_peer){ .uid = number_of(header_of(l, "Mess-Original-Uid")),
+		.gid = number_of(header_of(l, "Mess-Original-Gid")) };
+	if ((err = buf_printf(&l->block, "Mess-Redrive-To: %s\n", sub)) != MESS_OK)
+		return err;
+	return add_headers(l, without);
+}
+
+static bool
+is_leased(const struct subscription *s, uint64_t seq)
+{
+	const struct attempt *a = attempts_of(&s->place.attempts, seq);
+	struct lease *lease;
+
+	if (a != NULL && a->state == ATTEMPT_HELD)
+		return true;
+	TAILQ_FOREACH(lease, &s->leases, link)
+		if (lease_holds(lease, seq))
+			return true;
+	return false;
+}
+
+/* Of a letter: the subscription that it goes back to, NULL if it stays. */
+static struct subscription *
+wanted(struct topic *topic, const struct letter *l, const struct dead_filter *f)
+{
+	struct dead_text sub = header_of(l, "Mess-Dead-Subscription");
+	char name[NAME_LABEL_MAX + 1];
+	struct subscriptions *set;
+
+	if (sub.len == 0 || sub.len >= sizeof name ||
+	    (f->match[0] != '\0' && !sift_matches(f->match, l->headers, l->record.headers_len)))
+		return NULL;
+	memcpy(name, sub.at, sub.len);
+	name[sub.len] = '\0';
+	if ((f->sub[0] != '\0' && strcmp(name, f->sub) != 0) || subscriptions_of(topic, &set) != MESS_OK)
+		return NULL;
+	return subscription_find(set, name);
+}
+
+static enum mess_err
+redrive_one(const struct move *m, const struct log_run *run, const char *data,
+    const struct dead_filter *f, size_t *len, uint64_t *moved)
+{
+	struct subscription *to;
+	struct letter l;
+	enum mess_err err;
+
+	if ((err = open_letter(run, data, run->len - (size_t)(data - run->data), &l)) != MESS_OK)
+		return err;
+	*len = (size_t)(l.headers - data) + record_rest_len(&l.record);
+	if (is_leased(m->sub, l.record.seq) || ranges_contain(&m->sub->place.settled, l.record.seq,
+	    l.record.seq) || (to = wanted(m->to, &l, f)) == NULL)
+		return MESS_OK;
+	if ((err = write_redriven(&l, to->name)) == MESS_OK && (err = move(m, &l)) == MESS_OK)
+		++*moved;
+	buf_free(&l.block);
+	return err;
+}
+
+static enum mess_err
+redrive_all(const struct dead_host *h, const struct move *m, const struct dead_filter *f, uint64_t *moved)
+{
+	uint64_t end = log_durable(m->from->log), n = m->sub->place.floor > f->from ?
+	    m->sub->place.floor : f->from;
+	struct log_cursor cursor = { 0 };
+	enum mess_err err = MESS_OK;
+	struct log_run run;
+	size_t len;
+
+	for (; err == MESS_OK && n < end && n <= f->to; n = run.last + 1) {
+		if ((err = log_read(h->reader, m->from->log, &cursor, n, f->to < end ? f->to : end - 1,
+		    COPY_LEN, &run)) != MESS_OK || run.damaged)
+			continue;
+		for (const char *at = run.data; err == MESS_OK && at < run.data + run.len; at += len)
+			err = redrive_one(m, &run, at, f, &len, moved);
+	}
+	log_cursor_drop(&cursor);
+	return err;
+}
+
+enum mess_err
+dead_redrive(const struct dead_host *h, struct topic *topic, const struct dead_filter *filter,
+    uint64_t *moved)
+{
+	struct move m = { .to = topic, .how = PLACE_ACKED };
+	struct subscriptions *set;
+	enum mess_err err;
+
+	*moved = 0;
+	if ((err = use_dead(h, topic, false, &m.from)) != MESS_OK)
+		return err == MESS_NOTOPIC ? MESS_OK : err;
+	if ((err = subscriptions_of(m.from, &set)) == MESS_OK &&
+	    (m.sub = subscription_find(set, "default")) != NULL)
+		err = redrive_all(h, &m, filter, moved);
+	topic_release(h->topics, m.from);
+	return err;
+}
+
+uint64_t
+dead_waiting(struct topics *topics, const struct topic *topic)
+{
+	struct subscription_counts counts = { 0 };
+	char name[DEAD_NAME_LEN];
+	struct subscriptions *set;
+	struct subscription *sub;
+	struct topic *t;
+
+	if (dead_is_topic(topic->name))
+		return 0;
+	dead_name(topic->name, name);
+	if ((t = topics_find(topics, name)) == NULL || topic_use(topics, t) != MESS_OK)
+		return 0;
+	if (subscriptions_of(t, &set) == MESS_OK && (sub = subscription_find(set, "default")) != NULL)
+		subscription_count(sub, &counts);
+	topic_release(topics, t);
+	return counts.pending;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Sifting: the headers of the engine that say for whom and when, and the
+ * pattern of a subscription that wants only some.
+ */
+#include "sift.h"
+
+#include <fnmatch.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/loop.h"
+
+/* "SECONDS.NANOSECONDS" as milliseconds of the time of day, rounded up; 0 for what is none. */
+static uint64_t
+read_time(const char *text, size_t len)
+{
+	const char *end = text + len;
+	uint64_t sec, ns = 0;
+
+	if (!record_read_number(&text, end, &sec) || sec > UINT64_MAX / 2000 || end - text != 10 ||
+	    *text++ != '.')
+		return 0;
+	for (; text < end; text++)
+		ns = ns * 10 + (uint64_t)(*text - '0');
+	return sec * 1000 + (ns + 999999) / 1000000;
+}
+
+static uint64_t
+wall(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts); /* cannot fail with a known clock */
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Any of the header's values is enough. */
+bool
+sift_matches(const char *match, const char *headers, size_t len)
+{
+	const char *equals = strchr(match, '=');
+	struct record_header h;
+	char value[RECORD_HEADERS_MAX + 1];
+
+	while (record_next_header(&headers, &len, &h)) {
+		if (h.name_len != (size_t)(equals - match) || h.value_len >= sizeof value ||
+		    strncasecmp(h.name, match, h.name_len) != 0)
+			continue;
+		memcpy(value, h.value, h.value_len);
+		value[h.value_len] = '\0';
+		if (fnmatch(equals + 1, value, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_mine(const struct subscription *s, const struct record_header *h)
+{
+	return h->value_len == strlen(s->name) && memcmp(h->value, s->name, h->value_len) == 0;
+}
+
+static enum verdict
+judge(const struct subscription *s, const char *headers, size_t len, uint64_t now, uint64_t *due)
+{
+	enum verdict verdict = SIFT_SEND;
+	const char *at = headers;
+	struct record_header h;
+	size_t left = len;
+
+	/* The engine's come first. */
+	while (record_next_header(&at, &left, &h) && h.name_len > 5 && memcmp(h.name, "Mess-", 5) == 0) {
+		if (record_header_is(&h, "Mess-Redrive-To"))
+			return is_mine(s, &h) ? SIFT_SEND : SIFT_SKIP;
+		if (record_header_is(&h, "Mess-Expires") && read_time(h.value, h.value_len) <= now)
+			return SIFT_EXPIRED;
+		if (record_header_is(&h, "Mess-Due") && (*due = read_time(h.value, h.value_len)) > now)
+			verdict = SIFT_WAIT;
+	}
+	if (s->place.match[0] != '\0' && !sift_matches(s->place.match, headers, len))
+		return SIFT_SKIP;
+	return verdict;
+}
+
+void
+sift(const struct subscription *s, const struct log_run *run, struct sifted *out)
+{
+	uint64_t now = wall(), seq = run->first, due = 0, least = UINT64_MAX;
+	const char *at = run->data, *end = run->data + run->len;
+
+	*out = (struct sifted){ .last = run->first };
+	for (; at < end && seq <= run->last; seq++) {
+		size_t line_len = (size_t)((const char *)memchr(at, '\n', (size_t)(end - at)) + 1 - at);
+		enum verdict verdict;
+		struct record r;
+
+		if (record_read_line(at, line_len, &r) != MESS_OK)
+			break; /* it was checked when it was read */
+		verdict = judge(s, at + line_len, r.headers_len, now, &due);
+		if (seq == run->first)
+			out->verdict = verdict;
+		else if (verdict != out->verdict)
+			break;
+		if (verdict == SIFT_WAIT && due < least)
+			least = due;
+		out->last = seq;
+		at += line_len + record_rest_len(&r);
+		out->len = (size_t)(at - run->data);
+	}
+	if (out->verdict == SIFT_WAIT)
+		out->due = loop_now() + (least - now);
+}
