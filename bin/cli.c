@@ -134,6 +134,20 @@ format(const char *fmt, va_list ap)
 	return vasprintf(&text, fmt, ap) == -1 ? NULL : text;
 }
 
+static int fail_status;	/* 0: as the table says */
+
+void
+cli_fail_as(int status)
+{
+	fail_status = status;
+}
+
+static int
+status_of(enum mess_err err)
+{
+	return fail_status != 0 ? fail_status : mess_exit_status(err);
+}
+
 int
 cli_fail(enum mess_err err, const char *fmt, ...)
 {
@@ -144,7 +158,7 @@ cli_fail(enum mess_err err, const char *fmt, ...)
 	what = format(fmt, ap);
 	va_end(ap);
 	say_why(what != NULL ? what : "", mess_strerror(err));
-	return mess_exit_status(err);
+	return status_of(err);
 }
 
 int
@@ -164,7 +178,7 @@ cli_fail_mess(const struct mess *m, enum mess_err err, const char *fmt, ...)
 		say(why);
 	else
 		say_why(what, why);
-	return mess_exit_status(err);
+	return status_of(err);
 }
 
 int
@@ -178,7 +192,7 @@ cli_fail_errno(int status, const char *fmt, ...)
 	what = format(fmt, ap);
 	va_end(ap);
 	say_why(what != NULL ? what : "", strerror(saved));
-	return status;
+	return fail_status != 0 ? fail_status : status;
 }
 
 void
@@ -205,7 +219,7 @@ cli_usage(const struct cli_text *text, const char *fmt, ...)
 	(void)text; /* too much to show for every mistake: --help prints it */
 	if (what != NULL && what[0] != '\0')
 		cli_warn("%s (%s --help says more)", what, getprogname());
-	exit(EX_USAGE);
+	exit(fail_status != 0 ? fail_status : EX_USAGE);
 }
 
 int

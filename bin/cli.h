@@ -81,6 +81,9 @@ const char *cli_topic(int argc, char *argv[], const struct cli_text *text);
 /* A handle for where options, environment and installation say; exits when that fails. */
 struct mess *cli_open(const struct cli_where *w);
 
+/* From now on every failure that is told has this exit status, whatever the table says. */
+void cli_fail_as(int status);
+
 /* `PROG: what: text of err`, escaped, on stderr; returns the exit status. */
 int cli_fail(enum mess_err err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same with what m knows about the error. */

@@ -15,12 +15,24 @@
 static const struct cli_text text = {
 	"mess-topic [-qv] " CLI_WHERE_USAGE " VERB [OPTION]... [OPERAND]...",
 	"Make, remove and look at topics.\n\n"
+	"  check TOPIC          a monitor's plug-in: 0, 1, 2 by the limits, 3 unknown\n"
 	"  create TOPIC         make a topic\n"
 	"  delete TOPIC         remove a topic and all its messages\n"
 	"  list [PATTERN]       names of topics; * is one label, a last ** one or more\n"
+	"  peek TOPIC [SEQ|LO-HI]  look at messages, take none\n"
 	"  show TOPIC           its owner, its subscriptions\n"
 	"  stat [TOPIC...]      its counts: published, present, waiting; a pattern does, too\n\n"
-	"      --json           list, show, stat: as JSON\n"
+	"      --depth W,C      check: messages of the slowest subscription; more than W\n"
+	"                       is a warning, more than C is critical\n"
+	"      --age W,C        check: age of the oldest message (90s, 5m, 2h)\n"
+	"      --dead W,C       check: dead letters that wait\n"
+	"  -n N                 peek: at most N\n"
+	"  -s, --subscription NAME\n"
+	"                       peek: what this one has not settled (default)\n"
+	"      --header N=GLOB  peek: with a header N like that\n"
+	"      --records        peek: envelope, headers, body\n"
+	"      --raw, --text    peek: bodies as they are; for people, also into a pipe\n"
+	"      --json           list, show, stat, peek: as JSON\n"
 	"      --prometheus     stat: as Prometheus reads it\n"
 	"      --watch          stat: again every second\n"
 	"      --color WHEN     always, auto or never\n"
@@ -33,9 +45,18 @@ static const struct option_row {
 	int has_arg;
 	char letter;
 } options[OPT_COUNT] = {
+	[OPT_AGE] = { "age", required_argument, 0 },
 	[OPT_COLOR] = { "color", required_argument, 0 },
+	[OPT_COUNT_N] = { NULL, required_argument, 'n' },
+	[OPT_DEAD] = { "dead", required_argument, 0 },
+	[OPT_DEPTH] = { "depth", required_argument, 0 },
+	[OPT_HEADER] = { "header", required_argument, 0 },
 	[OPT_JSON] = { "json", no_argument, 0 },
 	[OPT_PROMETHEUS] = { "prometheus", no_argument, 0 },
+	[OPT_RAW] = { "raw", no_argument, 0 },
+	[OPT_RECORDS] = { "records", no_argument, 0 },
+	[OPT_SUBSCRIPTION] = { "subscription", required_argument, 's' },
+	[OPT_TEXT] = { "text", no_argument, 0 },
 	[OPT_WATCH] = { "watch", no_argument, 0 },
 };
 
@@ -46,9 +67,14 @@ static const struct verb {
 	uint64_t options;	/* OPT_BIT of those that it takes */
 	int (*run)(struct mess *m, const struct topic_call *c);
 } verbs[] = {
+	{ "check", "which topic?", 1, 1, OPT_BIT(OPT_AGE) | OPT_BIT(OPT_DEAD) | OPT_BIT(OPT_DEPTH),
+		verb_check },
 	{ "create", "which topic?", 1, 1, 0, verb_create },
 	{ "delete", "which topic?", 1, 1, 0, verb_delete },
 	{ "list", NULL, 0, 1, OPT_BIT(OPT_JSON), verb_list },
+	{ "peek", "which topic?", 1, 2, OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_COUNT_N) | OPT_BIT(OPT_HEADER) |
+		OPT_BIT(OPT_JSON) | OPT_BIT(OPT_RAW) | OPT_BIT(OPT_RECORDS) | OPT_BIT(OPT_SUBSCRIPTION) |
+		OPT_BIT(OPT_TEXT), verb_peek },
 	{ "show", "which topic?", 1, 1, OPT_BIT(OPT_JSON), verb_show },
 	{ "stat", NULL, 0, 1 << 16, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_PROMETHEUS) | OPT_BIT(OPT_WATCH) |
 		OPT_BIT(OPT_COLOR), verb_stat },
@@ -171,15 +197,32 @@ check_call(const struct verb *verb, const struct topic_call *c)
 	}
 }
 
+/*
+ * A monitor takes 1 and 2 for what was measured and everything else for
+ * trouble with itself; 3 is its word for that.  Asked before the options are
+ * read, so that those count, too.
+ */
+static bool
+is_check(int argc, char *argv[])
+{
+	int i = 1;
+
+	while (i < argc && argv[i][0] == '-')
+		i += strcmp(argv[i], "--spool") == 0 || strcmp(argv[i], "--socket") == 0 ? 2 : 1;
+	return i < argc && strcmp(argv[i], "check") == 0;
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct topic_call call = { .count = 0 };
 	const struct verb *verb;
 	struct mess *m;
-	int status;
+	int status, flushed;
 
 	cli_init(argv);
+	if (is_check(argc, argv))
+		cli_fail_as(3);
 	read_options(argc, argv, &call);
 	verb = find_verb(optind < argc ? argv[optind++] : NULL);
 	call.args = argv + optind;
@@ -189,7 +232,6 @@ main(int argc, char *argv[])
 	m = cli_open(&call.where);
 	status = verb->run(m, &call);
 	mess_close(m);
-	if (status == EX_OK)
-		status = cli_flush_stdout();
-	return status;
+	flushed = cli_flush_stdout();
+	return status != EX_OK ? status : flushed;
 }

@@ -13,9 +13,18 @@
  * written, and each verb's row there which it takes.
  */
 enum topic_option {
+	OPT_AGE,
 	OPT_COLOR,
+	OPT_COUNT_N,
+	OPT_DEAD,
+	OPT_DEPTH,
+	OPT_HEADER,
 	OPT_JSON,
 	OPT_PROMETHEUS,
+	OPT_RAW,
+	OPT_RECORDS,
+	OPT_SUBSCRIPTION,
+	OPT_TEXT,
 	OPT_WATCH,
 	OPT_COUNT,
 };
@@ -39,13 +48,19 @@ call_has(const struct topic_call *c, enum topic_option option)
 /* What is wrong with the command line, one line; exits with EX_USAGE. */
 _Noreturn void call_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* topic-peek.c: N or LO-HI, and the value of --header; exit with EX_USAGE for anything else. */
+void call_range(const char *verb, const char *text, struct mess_range *out);
+const char *call_header(const char *verb, const struct topic_call *c);
+
 /*
  * The verbs.  m is connected to nothing yet; what is returned is the exit
  * status, and what went wrong was said.  stdout is flushed by the caller.
  */
+int verb_check(struct mess *m, const struct topic_call *c);
 int verb_create(struct mess *m, const struct topic_call *c);
 int verb_delete(struct mess *m, const struct topic_call *c);
 int verb_list(struct mess *m, const struct topic_call *c);
+int verb_peek(struct mess *m, const struct topic_call *c);
 int verb_show(struct mess *m, const struct topic_call *c);
 int verb_stat(struct mess *m, const struct topic_call *c);
 
