@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * First figures: durable publish one at a time, streamed, and end to end,
+ * and how long a dead consumer holds up its messages,
  * beside the floor measured in the same run: an append of 132 bytes with
  * fdatasync into a file made whole, and a round trip over a Unix socket.
  *
@@ -10,6 +11,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,7 @@
 #define ROUNDS 5
 #define ONE_BY_ONE 2000
 #define STREAMED 500000
+#define LEASED 100
 #define FLOOR_SIZE (4 * 1024 * 1024)
 
 static char body[100];
@@ -198,10 +201,68 @@ end_to_end(const char *spool)
 	return STREAMED / (now() - began);
 }
 
+/* Takes all that it may, settles nothing, and says through fd when it has them. */
+static void
+hold(const char *spool, int fd)
+{
+	struct mess *m = open_spool(spool);
+	struct mess_received r;
+	enum mess_event event;
+
+	must(mess_subscribe(m, "bench.lease", "default", NULL), m, "subscribe");
+	must(mess_take(m, LEASED, false), m, "take");
+	for (int i = 0; i < LEASED; i++)
+		must(mess_next(m, -1, &event, &r), m, "next");
+	if (write(fd, "x", 1) != 1)
+		err(1, "pipe");
+	(void)pause();
+}
+
+/* Seconds from the kill -9 of a consumer with so many leases to the last of them at another one. */
+static double
+taken_over(const char *spool)
+{
+	struct mess_message msg = { .body = body, .body_len = sizeof body };
+	struct mess *m = open_spool(spool);
+	struct mess_received r;
+	enum mess_event event;
+	double began;
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	for (int i = 0; i < LEASED; i++)
+		must(mess_queue(m, "bench.lease", &msg), m, "queue");
+	must(mess_wait(m), m, "wait");
+	if (pipe(fds) == -1 || (pid = fork()) == -1)
+		err(1, "fork");
+	if (pid == 0)
+		hold(spool, fds[1]);
+	if (read(fds[0], &c, 1) != 1)
+		err(1, "the first consumer");
+	must(mess_subscribe(m, "bench.lease", "default", NULL), m, "subscribe");
+	must(mess_take(m, LEASED, false), m, "take");
+	must(mess_next(m, 0, &event, &r), m, "next");
+	began = now();
+	if (kill(pid, SIGKILL) == -1)
+		err(1, "kill");
+	for (int i = 0; i < LEASED; i++) {
+		must(mess_next(m, -1, &event, &r), m, "next");
+		must(mess_ack(m, r.topic, r.seq, r.seq), m, "ack");
+	}
+	began = now() - began;
+	must(mess_ack_wait(m), m, "ack");
+	(void)waitpid(pid, NULL, 0); /* ours */
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	mess_close(m);
+	return began;
+}
+
 int
 main(int argc, char *argv[])
 {
-	double v[6][ROUNDS];
+	double v[7][ROUNDS];
 
 	if (argc != 2)
 		errx(64, "usage: bench SPOOL");
@@ -213,8 +274,9 @@ main(int argc, char *argv[])
 		v[3][i] = streamed(argv[1]);
 		v[4][i] = consumed(argv[1]);
 		v[5][i] = end_to_end(argv[1]);
+		v[6][i] = taken_over(argv[1]) * 1e3;
 	}
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 7; i++)
 		(void)median(v[i]);
 	(void)printf("floor append+fdatasync\t%.1f\tus\n", v[0][ROUNDS / 2]);
 	(void)printf("floor socket round trip\t%.1f\tus\n", v[1][ROUNDS / 2]);
@@ -224,5 +286,6 @@ main(int argc, char *argv[])
 	(void)printf("publish streamed\t%.0f\tmessages/s\n", v[3][ROUNDS / 2]);
 	(void)printf("take and ack a backlog\t%.0f\tmessages/s\n", v[4][ROUNDS / 2]);
 	(void)printf("end to end, with acks\t%.0f\tmessages/s\n", v[5][ROUNDS / 2]);
+	(void)printf("%d leases of a killed consumer at another one\t%.2f\tms\n", LEASED, v[6][ROUNDS / 2]);
 	return 0;
 }
