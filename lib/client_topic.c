@@ -7,15 +7,56 @@
 
 #define TEXT_MAX ((size_t)256 << 20)
 
+/* VERB TOPIC, and the settings' lines behind it. */
+static enum mess_err
+say_settings(struct mess *m, const char *verb, const char *topic, const char *settings)
+{
+	size_t len = settings == NULL ? 0 : strlen(settings);
+	enum mess_err err;
+
+	if (len > PROTOCOL_OPTIONS_MAX)
+		return client_fail(m, MESS_TOOBIG, "settings are at most %zu bytes, not %zu",
+		    (size_t)PROTOCOL_OPTIONS_MAX, len);
+	if ((err = client_check_topic(m, topic)) != MESS_OK ||
+	    (err = client_say(m, PENDING_CALL, "%s %s %zu\n", verb, topic, len)) != MESS_OK ||
+	    (err = client_add(m, settings, len)) != MESS_OK)
+		return err;
+	return client_finish_call(m);
+}
+
 enum mess_err
-mess_topic_create(struct mess *m, const char *topic)
+mess_topic_create(struct mess *m, const char *topic, const char *settings)
 {
 	enum mess_err err;
 
+	if (settings != NULL && *settings != '\0')
+		return say_settings(m, "CREATE", topic, settings);
 	if ((err = client_check_topic(m, topic)) != MESS_OK ||
 	    (err = client_say(m, PENDING_CALL, "CREATE %s\n", topic)) != MESS_OK)
 		return err;
 	return client_finish_call(m);
+}
+
+enum mess_err
+mess_topic_set(struct mess *m, const char *topic, const char *settings)
+{
+	return say_settings(m, "SET", topic, settings);
+}
+
+enum mess_err
+mess_topic_purge(struct mess *m, const char *topic, const struct mess_time *before, uint64_t *count)
+{
+	enum mess_err err;
+
+	if ((err = client_check_topic(m, topic)) != MESS_OK)
+		return err;
+	err = before == NULL ? client_say(m, PENDING_CALL, "PURGE %s\n", topic) :
+	    client_say(m, PENDING_CALL, "PURGE %s %llu.%09u\n", topic,
+	    (unsigned long long)before->sec, before->nsec);
+	if (err != MESS_OK || (err = client_finish_call(m)) != MESS_OK)
+		return err;
+	*count = m->call.number[0];
+	return MESS_OK;
 }
 
 enum mess_err

@@ -265,6 +265,24 @@ add_source(struct engine *e, struct loop_source *s, int fd, void (*ready)(void *
 
 /* --- beginning and end -------------------------------------------------- */
 
+static void
+has_room(void *arg, struct topic *t)
+{
+	struct engine *e = arg;
+
+	intake_wake(e->host.intake, t);
+}
+
+static enum mess_err
+open_retention(struct engine *e)
+{
+	struct retention_setup setup = { .loop = e->host.loop, .topics = e->host.topics,
+		.max_bytes = e->host.acl.personal ? 0 : LIMIT_TOPIC_BYTES_SYSTEM,
+		.room = has_room, .arg = e };
+
+	return retention_new(&setup, &e->host.retention);
+}
+
 static enum mess_err
 open_components(struct engine *e)
 {
@@ -281,6 +299,7 @@ open_components(struct engine *e)
 	if ((err = store_open(e->setup.spool, e->work, &e->setup.report, &find, &h->store)) != MESS_OK ||
 	    (err = topics_new(h->store, &h->topics)) != MESS_OK ||
 	    (err = delivery_new(h->topics, h->loop, &h->delivery)) != MESS_OK ||
+	    (err = open_retention(e)) != MESS_OK ||
 	    (err = intake_new(h->topics, h->loop, h->acl.owner, h->body_max, &h->intake)) != MESS_OK)
 		return err;
 	return intake_run(h->intake);
@@ -373,6 +392,7 @@ engine_free(struct engine *e)
 	if (e->host.store != NULL)
 		journal_drain(store_journal(e->host.store));
 	intake_free(e->host.intake);
+	retention_free(e->host.retention);
 	delivery_free(e->host.delivery);
 	topics_free(e->host.topics);
 	store_close(e->host.store);

@@ -21,6 +21,7 @@
 #include "body.h"
 #include "limit.h"
 #include "record.h"
+#include "retention.h"
 
 #define TAKE_SUFFIX ".take"
 #define REC_SUFFIX ".rec"
@@ -76,8 +77,16 @@ intake_rescan(struct intake *in)
 {
 	struct topic *t;
 
-	for (t = topics_after(in->topics, ""); t != NULL; t = topics_after(in->topics, t->name))
+	for (t = topics_after(in->topics, ""); t != NULL; t = topics_after(in->topics, t->name)) {
+		t->intake_waits = false;
 		due(in, t);
+	}
+}
+
+void
+intake_wake(struct intake *in, struct topic *t)
+{
+	due(in, t);
 }
 
 static void
@@ -87,7 +96,7 @@ on_event(struct intake *in, const struct inotify_event *e)
 
 	if ((e->mask & IN_Q_OVERFLOW) != 0)
 		intake_rescan(in);
-	else if ((t = RB_FIND(watch_tree, &in->watches, &key)) != NULL)
+	else if ((t = RB_FIND(watch_tree, &in->watches, &key)) != NULL && !t->intake_waits)
 		due(in, t);
 }
 
@@ -442,9 +451,27 @@ append_records(struct take *k, struct log *l)
 	return err;
 }
 
-/* Judge, count, and give it the name that says which numbers it has. */
+/*
+ * What is here was acknowledged: where the topic is full or paused it waits,
+ * and all behind it, until retention_room says that something changed.
+ */
+static bool
+has_room(struct take *k, uint64_t seq, uint64_t bytes)
+{
+	uint64_t taken = seq - log_next(k->topic->log);
+	struct retention_load load = { .count = taken + k->count, .bytes = bytes + k->size };
+
+	k->topic->intake_waits = !retention_has_room(k->topic, &load, taken == 0);
+	return !k->topic->intake_waits;
+}
+
+/*
+ * Judge, count, and give it the name that says which numbers it has.
+ * MESS_PAUSED when it has to wait; bytes: of those taken before it.
+ */
 static enum mess_err
-take_one(struct intake *in, struct take *k, int new_dir, const char *name, uint64_t seq)
+take_one(struct intake *in, struct take *k, int new_dir, const char *name, uint64_t seq,
+    uint64_t bytes)
 {
 	const char *why;
 	enum mess_err err;
@@ -469,6 +496,8 @@ take_one(struct intake *in, struct take *k, int new_dir, const char *name, uint6
 		set_aside(in, k->topic, new_dir, name, why);
 		return MESS_NOTOPIC;
 	}
+	if (!has_room(k, seq, bytes))
+		return MESS_PAUSED;
 	segment_name(seq, TAKE_SUFFIX, k->name);
 	if (k->records)
 		(void)strlcat(k->name, REC_SUFFIX, sizeof k->name); /* fits by its size */
@@ -495,6 +524,7 @@ commit_takes(struct take *k, size_t count, struct log *l, int new_dir)
 	for (size_t i = 0; i < count; i++)
 		if ((err = k[i].records ? append_records(&k[i], l) : append_raw(&k[i], l)) != MESS_OK)
 			return err;
+	retention_stored(k->topic);
 	if ((err = store_commit(log_store(l))) != MESS_OK)
 		return err;
 	unlink_takes(k, count, l);
@@ -516,7 +546,7 @@ take_round(struct intake *in, struct topic *t, int new_dir, const struct candida
 	seq = log_next(t->log);
 	for (; *at < c->count && n < ROUND && bytes < JOURNAL_ENTRY_MAX / 2; (*at)++) {
 		takes[n] = (struct take){ .topic = t, .fd = -1 };
-		err = take_one(in, &takes[n], new_dir, c->list[*at].name, seq);
+		err = take_one(in, &takes[n], new_dir, c->list[*at].name, seq, bytes);
 		if (err == MESS_OK) {
 			seq += takes[n].count;
 			bytes += takes[n].size + 200 * takes[n].count;
@@ -599,7 +629,7 @@ take_topic(struct intake *in, struct topic *t)
 	t->takes_finished = true;
 	while (err == MESS_OK && more)
 		err = take_list(in, t, new_dir, &more);
-	return err;
+	return err == MESS_PAUSED ? MESS_OK : err; /* it waits */
 }
 
 /* Anything in new/ or left half taken?  Most topics have nothing, and stay closed. */

@@ -30,6 +30,8 @@ void intake_remove(struct intake *in, struct topic *t);
 NODISCARD enum mess_err intake_run(struct intake *in);
 /* True when intake_run has something to do, asked of the kernel now. */
 bool intake_is_due(struct intake *in);
+/* What waited in its new/ may come in. */
+void intake_wake(struct intake *in, struct topic *t);
 /* Look into every topic again. */
 void intake_rescan(struct intake *in);
 

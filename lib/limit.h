@@ -8,6 +8,7 @@
 
 #define LIMIT_BODY_PERSONAL ((uint64_t)1024 * 1024 * 1024)
 #define LIMIT_BODY_SYSTEM ((uint64_t)16 * 1024 * 1024)
+#define LIMIT_TOPIC_BYTES_SYSTEM ((uint64_t)1024 * 1024 * 1024)	/* kept by a topic that says nothing */
 #define LIMIT_CONNECTIONS 10000		/* in all */
 #define LIMIT_CONNECTIONS_UID 256	/* of one uid, in a system spool */
 #define LIMIT_SUBSCRIPTIONS 4096	/* of one topic */

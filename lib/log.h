@@ -86,8 +86,11 @@ void log_on_durable(struct log *l, void (*fn)(void *arg), void *arg);
 NODISCARD enum mess_err log_free_below(struct log *l, uint64_t n, enum log_count why);
 /* After everything was freed: the last file can go too, and what was made ahead. */
 void log_free_tail(struct log *l);
-/* The first number behind the file that holds the oldest message kept: the least that frees a file. */
-uint64_t log_second_file(const struct log *l);
+/*
+ * The least first number that gives bytes back: behind the oldest file, or
+ * the oldest body that has one of its own; always below log_next().
+ */
+uint64_t log_next_loss(const struct log *l);
 
 void log_count(struct log *l, enum log_count what, uint64_t n);
 /* The same without a commit of its own: a crash may forget it. */

@@ -183,11 +183,19 @@ log_free_tail(struct log *l)
 	l->free_wanted = true;
 }
 
-/* The first number of the second file kept; log_next() where there is none. */
 uint64_t
-log_second_file(const struct log *l)
+log_next_loss(const struct log *l)
 {
-	return l->low + 1 < l->segments ? l->files[l->low + 1].first : l->next;
+	const struct log_file *f = &l->files[l->low];
+	bool tail = l->low + 1 == l->segments;
+	uint64_t n = tail ? l->next : l->files[l->low + 1].first;
+
+	if (l->body_head < l->body_end && l->body_list[l->body_head].seq + 1 < n)
+		return l->body_list[l->body_head].seq + 1;
+	/* Only the file that is written to is left: some of it, by number. */
+	if (tail && n - l->first > 1)
+		n = l->first + 1 + (n - f->first) / 8;
+	return n < l->next ? n : l->next - 1;
 }
 
 /* --- counts ------------------------------------------------------------- */

@@ -45,6 +45,7 @@ enum mess_err {
 	MESS_DENIED,
 	MESS_CONFIG,
 	MESS_CANCELLED,
+	MESS_PAUSED,
 };
 
 /* The text and the exit status of an error; static, never NULL. */
@@ -290,7 +291,22 @@ int mess_fd(const struct mess *m);
  * Topics.  Texts are those of mess-protocol(7), to be freed by the caller.
  * A NULL pattern or topic means all that the caller may see.
  */
-MESS_NODISCARD enum mess_err mess_topic_create(struct mess *m, const char *topic);
+/*
+ * settings are "Name: value" lines, NULL for none: Max-Age and Keep in
+ * seconds, Max-Bytes, Max-Messages, Max-Size, Max-Attempts, each a number (0
+ * unsets it); Full: reject or drop-oldest; Pause-In, Pause-Out: yes or no;
+ * Describe.  mess_topic_set leaves those that are not named.
+ */
+MESS_NODISCARD enum mess_err mess_topic_create(struct mess *m, const char *topic,
+    const char *settings);
+MESS_NODISCARD enum mess_err mess_topic_set(struct mess *m, const char *topic, const char *settings);
+/* Free all messages, or those that came before a time; *count of them. */
+struct mess_time {
+	uint64_t sec;
+	uint32_t nsec;
+};
+MESS_NODISCARD enum mess_err mess_topic_purge(struct mess *m, const char *topic,
+    const struct mess_time *before, uint64_t *count);
 MESS_NODISCARD enum mess_err mess_topic_delete(struct mess *m, const char *topic);
 MESS_NODISCARD enum mess_err mess_topic_list(struct mess *m, const char *pattern, char **out);
 MESS_NODISCARD enum mess_err mess_topic_show(struct mess *m, const char *topic, char **out);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What each request of mess-protocol(7) does: finding topics, consuming,
- * making and deleting.  Publishing is in request_publish.c, list, show and
- * stat in request_look.c.
+ * What each request of mess-protocol(7) does: finding topics, consuming.
+ * Publishing is in request_publish.c, making, setting and deleting in
+ * request_topic.c, list, show and stat in request_look.c.
  */
 #include "request.h"
 
@@ -42,8 +42,11 @@ no_topic(struct session *s, const char *name)
 }
 
 enum mess_err
-request_make_topic(struct session *s, const char *name, struct topic **out)
+request_make_topic(struct session *s, const char *name, const struct conf_topic *settings,
+    struct topic **out)
 {
+	struct topic_making making = { .name = name, .owner = s->peer.uid, .settings = settings,
+		.admin = acl_is_admin(&s->host->acl, &s->peer) };
 	const struct acl *acl = &s->host->acl;
 	char login[CONF_LOGIN_MAX + 1];
 	enum mess_err err;
@@ -59,8 +62,8 @@ request_make_topic(struct session *s, const char *name, struct topic **out)
 		    "making a topic needs an administrator, or a name below your user.LOGIN.");
 		return MESS_DENIED;
 	}
-	err = topic_create(s->host->topics, name, s->peer.uid, login[0] == '\0' ? "-" : login,
-	    acl_is_admin(acl, &s->peer), out);
+	making.login = login[0] == '\0' ? "-" : login;
+	err = topic_make(s->host->topics, &making, out);
 	if (err == MESS_OK)
 		request_topic_made(s->host, *out);
 	else if (err == MESS_DENIED)
@@ -79,7 +82,7 @@ request_find_topic(struct session *s, const struct request_topic *f, struct topi
 	enum mess_err err;
 
 	if (t == NULL && f->make && s->host->acl.personal &&
-	    (err = request_make_topic(s, f->name, &t)) != MESS_OK)
+	    (err = request_make_topic(s, f->name, NULL, &t)) != MESS_OK)
 		return err;
 	if (t == NULL) {
 		no_topic(s, f->name);
@@ -96,63 +99,6 @@ request_find_topic(struct session *s, const struct request_topic *f, struct topi
 	}
 	*out = t;
 	return MESS_OK;
-}
-
-/* --- topics ------------------------------------------------------------- */
-
-static void
-do_create(struct session *s, const struct request *r)
-{
-	static const struct request_sub all;
-	struct topic *t = topics_find(s->host->topics, r->topic);
-	struct subscription *sub;
-	enum mess_err err;
-
-	/* EXISTS only for who may see it; for others making it is denied alike. */
-	if (t != NULL && topic_use(s->host->topics, t) == MESS_OK) {
-		bool may = acl_may(&s->host->acl, &s->peer, ACL_SUBSCRIBE, t->conf.uid);
-
-		topic_release(s->host->topics, t);
-		if (may)
-			session_error(s, MESS_EXISTS, "%s", mess_strerror(MESS_EXISTS));
-		else
-			session_error(s, MESS_DENIED, "making a topic needs an administrator, "
-			    "or a name below your user.LOGIN.");
-		return;
-	}
-	if (request_make_topic(s, r->topic, &t) != MESS_OK)
-		return;
-	/* A system topic has its shared subscription from the start. */
-	if (!s->host->acl.personal && (err = topic_use(s->host->topics, t)) == MESS_OK) {
-		err = request_make_sub(s, t, "default", &all, &sub);
-		topic_release(s->host->topics, t);
-		if (err != MESS_OK) {
-			session_error(s, err, "the topic is made; its subscription is not: %s",
-			    mess_strerror(err));
-			return;
-		}
-	}
-	session_ok(s, "%s", "");
-}
-
-static void
-do_delete(struct session *s, const struct request *r)
-{
-	struct request_topic f = { .name = r->topic, .right = ACL_ADMIN };
-	enum mess_err err;
-	struct topic *t;
-
-	if (request_find_topic(s, &f, &t) != MESS_OK)
-		return;
-	if ((err = topic_delete(s->host->topics, t)) == MESS_OK) {
-		intake_remove(s->host->intake, t);
-		delivery_topic_gone(s->host->delivery, t);
-	}
-	topic_release(s->host->topics, t);
-	if (err == MESS_OK)
-		session_ok(s, "%s", "");
-	else
-		session_error(s, err, "%s", mess_strerror(err));
 }
 
 /* --- dispatch ----------------------------------------------------------- */
@@ -242,10 +188,16 @@ handle(struct session *s, const struct input_item *item)
 		request_redrive(s, item);
 		return;
 	case REQ_CREATE:
-		do_create(s, r);
+		request_create(s, item);
+		return;
+	case REQ_SET:
+		request_set(s, item);
+		return;
+	case REQ_PURGE:
+		request_purge(s, item);
 		return;
 	case REQ_DELETE:
-		do_delete(s, r);
+		request_delete(s, r);
 		return;
 	case REQ_LIST:
 		request_list(s, r);

@@ -18,7 +18,9 @@ struct request_topic {
 };
 NODISCARD enum mess_err request_find_topic(struct session *s, const struct request_topic *f,
     struct topic **out);
-NODISCARD enum mess_err request_make_topic(struct session *s, const char *name, struct topic **out);
+/* settings may be NULL: none is set. */
+NODISCARD enum mess_err request_make_topic(struct session *s, const char *name,
+    const struct conf_topic *settings, struct topic **out);
 
 /* A topic was made: it is watched, and whoever waits for its name joins. */
 void request_topic_made(struct session_host *h, struct topic *t);
@@ -69,6 +71,12 @@ void request_pubs(struct session *s, const struct input_item *item);
 void request_stream(struct session *s, const struct input_item *item);
 void request_chunk(struct session *s, const char *data, size_t len);
 void request_chunks_end(struct session *s);
+
+/* request_topic.c */
+void request_create(struct session *s, const struct input_item *item);
+void request_set(struct session *s, const struct input_item *item);
+void request_purge(struct session *s, const struct input_item *item);
+void request_delete(struct session *s, const struct request *r);
 
 /* request_look.c */
 void request_list(struct session *s, const struct request *r);

@@ -77,7 +77,8 @@ add_show(struct topic *t, struct buf *out)
 	if ((err = subscriptions_of(t, &set)) != MESS_OK ||
 	    (err = buf_printf(out, "topic %s\nowner %u %s\nincarnation %s\ncreated %llu.%09u\n", t->name,
 	    t->conf.uid, t->conf.login, t->conf.incarnation,
-	    (unsigned long long)t->conf.created_sec, t->conf.created_nsec)) != MESS_OK)
+	    (unsigned long long)t->conf.created_sec, t->conf.created_nsec)) != MESS_OK ||
+	    (err = conf_write_settings(&t->conf, out)) != MESS_OK)
 		return err;
 	TAILQ_FOREACH(sub, &set->list, link)
 		if ((err = buf_printf(out, "subscription %s\n", sub->name)) != MESS_OK)
@@ -149,27 +150,120 @@ add_sub_stat(const struct subscription *sub, struct buf *out)
 	    p->match[0] == '\0' ? "-" : p->match);
 }
 
-static enum mess_err
-add_open_stat(struct session *s, struct topic *t, struct buf *out)
+/* What waits in NAME.dead. */
+static uint64_t
+dead_waiting(struct session *s, const struct topic *t)
 {
-	struct log *l = t->log;
+	char name[NAME_TOPIC_MAX + 8];
 	struct subscriptions *set;
+	uint64_t waiting = 0;
+	struct topic *dead;
+
+	(void)snprintf(name, sizeof name, "%s.dead", t->name); /* fits by its size */
+	if ((dead = topics_find(s->host->topics, name)) == NULL ||
+	    topic_use(s->host->topics, dead) != MESS_OK)
+		return 0;
+	if (subscriptions_of(dead, &set) == MESS_OK)
+		waiting = depth(dead->log, set);
+	topic_release(s->host->topics, dead);
+	return waiting;
+}
+
+/* The subscription because of which the oldest message is still there, or "-". */
+static const char *
+held_by(const struct log *l, struct subscriptions *set)
+{
 	struct subscription *sub;
-	uint64_t sec = 0, damaged = log_counted(l, LOG_DAMAGED);
+
+	TAILQ_FOREACH(sub, &set->list, link)
+		if (sub->place.floor <= log_first(l) && log_first(l) < log_durable(l))
+			return sub->name;
+	return "-";
+}
+
+struct stat_number {
+	const char *word;
+	uint64_t value;
+};
+
+static enum mess_err
+add_numbers(const struct stat_number *n, size_t count, struct buf *out)
+{
+	enum mess_err err;
+
+	for (size_t i = 0; i < count; i++)
+		if ((err = buf_printf(out, "%s %llu\n", n[i].word,
+		    (unsigned long long)n[i].value)) != MESS_OK)
+			return err;
+	return MESS_OK;
+}
+
+#define NUMBERS(array) (array), sizeof (array) / sizeof (array)[0]
+
+/* The account: published = present + settled + expired + purged + dropped. */
+static enum mess_err
+add_counts(struct session *s, struct topic *t, struct subscriptions *set, struct buf *out)
+{
+	const struct log *l = t->log;
+	const struct stat_number before[] = {
+		{ "published", log_durable(l) - 1 },
+		{ "first", log_first(l) },
+		{ "present", log_durable(l) - log_first(l) },
+		{ "bytes", log_bytes(l) },
+		{ "depth", depth(l, set) },
+	}, after[] = {
+		{ "damaged", log_counted(l, LOG_DAMAGED) },
+		{ "settled", log_counted(l, LOG_SETTLED) },
+		{ "expired", log_counted(l, LOG_EXPIRED) },
+		{ "purged", log_counted(l, LOG_PURGED) },
+		{ "dropped", log_counted(l, LOG_DROPPED) },
+		{ "refused", log_counted(l, LOG_REFUSED) },
+		{ "duplicates", log_counted(l, LOG_DUPLICATES) },
+		{ "dead", dead_waiting(s, t) },
+	};
+	uint64_t sec = 0;
 	uint32_t nsec = 0;
 	char oldest[32] = "0";
 	enum mess_err err;
 
-	if ((err = subscriptions_of(t, &set)) != MESS_OK)
-		return err;
 	if (delivery_oldest(s->host->delivery, t, &sec, &nsec))
 		(void)snprintf(oldest, sizeof oldest, "%llu.%09u", (unsigned long long)sec, nsec); /* fits */
-	if ((err = buf_printf(out, "topic %s\npublished %llu\nfirst %llu\npresent %llu\nbytes %llu\n"
-	    "depth %llu\noldest %s\ndamaged %llu\n", t->name,
-	    (unsigned long long)(log_durable(l) - 1), (unsigned long long)log_first(l),
-	    (unsigned long long)(log_durable(l) - log_first(l)), (unsigned long long)log_bytes(l),
-	    (unsigned long long)depth(l, set), oldest,
-	    (unsigned long long)damaged)) != MESS_OK)
+	if ((err = add_numbers(NUMBERS(before), out)) != MESS_OK ||
+	    (err = buf_printf(out, "oldest %s\n", oldest)) != MESS_OK)
+		return err;
+	return add_numbers(NUMBERS(after), out);
+}
+
+/* Limits as they are in force, what they are compared with above. */
+static enum mess_err
+add_limits(struct session *s, const struct topic *t, struct subscriptions *set, struct buf *out)
+{
+	struct journal_stat js;
+	enum mess_err err;
+
+	journal_stat(store_journal(s->host->store), &js);
+	if ((err = buf_printf(out, "paused %s\n", conf_paused(&t->conf))) != MESS_OK)
+		return err;
+	for (size_t i = 0; i < CONF_NUMBERS; i++)
+		if ((err = buf_printf(out, "%s %llu\n", conf_numbers[i].word,
+		    (unsigned long long)(strcmp(conf_numbers[i].word, "max-bytes") == 0 ? t->max_bytes :
+		    conf_number(&t->conf, &conf_numbers[i])))) != MESS_OK)
+			return err;
+	return buf_printf(out, "full %s\ncommit-p50-us %u\ncommit-p99-us %u\nheld-by %s\n",
+	    t->conf.full_drop ? "drop-oldest" : "reject", js.p50_us, js.p99_us, held_by(t->log, set));
+}
+
+static enum mess_err
+add_open_stat(struct session *s, struct topic *t, struct buf *out)
+{
+	struct subscriptions *set;
+	struct subscription *sub;
+	enum mess_err err;
+
+	if ((err = subscriptions_of(t, &set)) != MESS_OK ||
+	    (err = buf_printf(out, "topic %s\n", t->name)) != MESS_OK ||
+	    (err = add_counts(s, t, set, out)) != MESS_OK ||
+	    (err = add_limits(s, t, set, out)) != MESS_OK)
 		return err;
 	TAILQ_FOREACH(sub, &set->list, link)
 		if ((err = add_sub_stat(sub, out)) != MESS_OK)

@@ -15,6 +15,7 @@
 #include "delivery.h"
 #include "input.h"
 #include "intake.h"
+#include "retention.h"
 
 struct session;
 
@@ -35,6 +36,7 @@ struct session_host {
 	struct topics *topics;
 	struct delivery *delivery;
 	struct intake *intake;
+	struct retention *retention;
 	struct acl acl;
 	uint64_t body_max;
 	char *read_mem;			/* one piece of input at a time */

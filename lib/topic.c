@@ -474,36 +474,55 @@ remove_tombstone(struct topics *t, const char *name)
 	(void)unlinkat(t->dir, path, 0); /* one beside a living topic says nothing */
 }
 
-enum mess_err
-topic_create(struct topics *t, const char *name, uid_t owner, const char *login, bool admin,
-    struct topic **out)
+/* Who it is: beside its settings, what they do not change. */
+static void
+identify(const struct topic_making *m, struct conf_topic *out)
 {
-	struct conf_topic conf = { .uid = owner };
 	unsigned char id[JOURNAL_ID_LEN];
-	char making[sizeof MAKING + STORE_HEX_LEN];
 	struct timespec now;
-	enum mess_err err;
 
-	if (topics_find(t, name) != NULL)
-		return MESS_EXISTS;
-	if ((err = check_tombstone(t, name, owner, admin)) != MESS_OK)
-		return err;
 	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail with a known clock */
 	arc4random_buf(id, sizeof id);
-	store_hex(id, conf.incarnation);
-	conf.created_sec = (uint64_t)now.tv_sec;
-	conf.created_nsec = (uint32_t)now.tv_nsec;
-	(void)strlcpy(conf.login, login, sizeof conf.login); /* checked by the caller */
+	store_hex(id, out->incarnation);
+	out->uid = m->owner;
+	out->created_sec = (uint64_t)now.tv_sec;
+	out->created_nsec = (uint32_t)now.tv_nsec;
+	(void)strlcpy(out->login, m->login, sizeof out->login); /* checked by the caller */
+}
+
+enum mess_err
+topic_make(struct topics *t, const struct topic_making *m, struct topic **out)
+{
+	struct conf_topic conf = { 0 };
+	char making[sizeof MAKING + STORE_HEX_LEN];
+	enum mess_err err;
+
+	if (topics_find(t, m->name) != NULL)
+		return MESS_EXISTS;
+	if ((err = check_tombstone(t, m->name, m->owner, m->admin)) != MESS_OK)
+		return err;
+	if (m->settings != NULL)
+		conf = *m->settings;
+	identify(m, &conf);
 	(void)snprintf(making, sizeof making, MAKING "%s", conf.incarnation); /* fits by its size */
-	if ((err = make_dir(t, making, name, &conf)) != MESS_OK) {
+	if ((err = make_dir(t, making, m->name, &conf)) != MESS_OK) {
 		/* A name whose sync failed may come back after a power cut, or not. */
 		if (err == MESS_IO)
 			journal_fail(store_journal(t->store));
 		ERR_IGNORE(fs_remove_tree(t->dir, making)); /* the next start tries again */
 		return err;
 	}
-	remove_tombstone(t, name);
-	return add(t, name, out);
+	remove_tombstone(t, m->name);
+	return add(t, m->name, out);
+}
+
+enum mess_err
+topic_create(struct topics *t, const char *name, uid_t owner, const char *login, bool admin,
+    struct topic **out)
+{
+	struct topic_making m = { .name = name, .owner = owner, .login = login, .admin = admin };
+
+	return topic_make(t, &m, out);
 }
 
 enum mess_err

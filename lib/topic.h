@@ -18,6 +18,7 @@ struct topics;
 struct topic;
 struct subscriptions;
 struct flow;
+struct retention;
 
 /* Who is told of topics: that one was opened; that all subscriptions have settled more of it. */
 struct topic_hooks {
@@ -36,10 +37,17 @@ struct topic {
 	struct subscriptions *subs;	/* the Subscription Manager's; loaded when first asked for */
 	void (*subs_free)(struct subscriptions *subs);
 	struct flow *flow;		/* the Delivery Service's, while there are consumers */
+	struct retention *retention;	/* Retention's, while it is open; with it: */
+	uint64_t max_bytes;		/* its own or the spool's limit; 0: none */
+	bool limited;			/* there is something to check when messages are stored */
+	uint64_t retain_due, looked_ms;	/* when to look at it, 0: never; when that was last */
+	uint64_t dropped_ms;		/* when its oldest were last dropped */
+	TAILQ_ENTRY(topic) retain_link;
 	unsigned refs;
 	bool gone;			/* deleted: whoever holds it lets go */
 	int watch;			/* intake's, -1: none */
 	bool intake_due;
+	bool intake_waits;		/* for room, or for the end of a pause */
 	bool takes_finished;		/* what an earlier engine had half taken in is settled */
 	TAILQ_ENTRY(topic) intake_link;
 	RB_ENTRY(topic) watch_link;
@@ -69,9 +77,18 @@ NODISCARD enum mess_err topic_use(struct topics *t, struct topic *topic);
 void topic_release(struct topics *t, struct topic *topic);
 
 /*
- * Make one.  MESS_EXISTS when it is there, MESS_DENIED when its tombstone
+ * Make one, with its settings (NULL: none is set).  MESS_EXISTS when it is there, MESS_DENIED when its tombstone
  * is somebody else's and the caller no administrator.
  */
+struct topic_making {
+	const char *name;
+	uid_t owner;
+	const char *login;	/* the owner's; "-" for none */
+	bool admin;		/* the caller is one */
+	const struct conf_topic *settings;
+};
+NODISCARD enum mess_err topic_make(struct topics *t, const struct topic_making *m, struct topic **out);
+/* The same without settings. */
 NODISCARD enum mess_err topic_create(struct topics *t, const char *name, uid_t owner,
     const char *login, bool admin, struct topic **out);
 

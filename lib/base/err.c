@@ -25,7 +25,7 @@ static const struct err_entry table[] = {
 };
 
 #define TABLE_LEN (sizeof table / sizeof table[0])
-_Static_assert(TABLE_LEN == MESS_CANCELLED + 1, "errors.def and enum mess_err differ");
+_Static_assert(TABLE_LEN == MESS_PAUSED + 1, "errors.def and enum mess_err differ");
 
 static const struct err_entry *
 entry(enum mess_err err)

@@ -27,7 +27,7 @@ static const struct {
 
 TEST("errors: errors.def has each of enum mess_err once, in its order")
 {
-	CHECK(TABLE_LEN == MESS_CANCELLED);
+	CHECK(TABLE_LEN == MESS_PAUSED);
 	for (size_t i = 0; i < TABLE_LEN; i++)
 		CHECK((size_t)table[i].err == i + 1);
 }
@@ -88,7 +88,7 @@ TEST("errors: texts are one line, without a full stop")
 
 TEST("errors: what is no error is internal, never NULL")
 {
-	volatile int beyond = MESS_CANCELLED + 1;
+	volatile int beyond = MESS_PAUSED + 1;
 
 	CHECK(strcmp(err_word((enum mess_err)beyond), "bug") == 0);
 	CHECK(mess_exit_status((enum mess_err)beyond) == EX_SOFTWARE);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Making, setting, purging and deleting topics.
+ */
+#include "request.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+/* --- settings from option lines ----------------------------------------- */
+
+#define WHY_LEN 128
+
+/* Settings as the option lines change them, and what is wrong with one. */
+struct settings {
+	struct conf_topic conf;
+	char why[WHY_LEN];
+};
+
+static bool
+name_is(const struct protocol_option *o, const char *name)
+{
+	return o->name_len == strlen(name) && strncasecmp(o->name, name, o->name_len) == 0;
+}
+
+static bool
+value_is(const struct protocol_option *o, const char *value)
+{
+	return o->value_len == strlen(value) && memcmp(o->value, value, o->value_len) == 0;
+}
+
+static const char *
+set_number(struct settings *set, const struct protocol_option *o)
+{
+	const struct conf_number *n = NULL;
+	uint64_t value;
+
+	for (size_t i = 0; i < CONF_NUMBERS && n == NULL; i++)
+		if (name_is(o, conf_numbers[i].word))
+			n = &conf_numbers[i];
+	if (n == NULL)
+		return "no such setting";
+	if (!protocol_option_number(o, &value))
+		return "not a number";
+	if (value != 0 && (value < n->least || value > n->most)) {
+		(void)snprintf(set->why, sizeof set->why, "from %llu to %llu, or 0 for none; not %llu",
+		    (unsigned long long)n->least, (unsigned long long)n->most,
+		    (unsigned long long)value); /* fits by its size */
+		return set->why;
+	}
+	conf_set_number(&set->conf, n, value);
+	return NULL;
+}
+
+static const char *
+set_choice(const struct protocol_option *o, const char *yes, const char *no, bool *out)
+{
+	*out = value_is(o, yes);
+	if (*out || value_is(o, no))
+		return NULL;
+	return strcmp(yes, "yes") == 0 ? "yes or no" : "reject or drop-oldest";
+}
+
+static const char *
+set_text(struct settings *set, const struct protocol_option *o)
+{
+	const char *why;
+
+	if (o->value_len > CONF_DESCRIBE_MAX) {
+		(void)snprintf(set->why, sizeof set->why, "at most %d bytes, not %zu", CONF_DESCRIBE_MAX,
+		    o->value_len); /* fits by its size */
+		return set->why;
+	}
+	/* The rule of a header's value, and this is the line of one. */
+	if (record_header_check(o->name, (size_t)(o->value + o->value_len - o->name), false, &why) != MESS_OK)
+		return "UTF-8 without control characters";
+	memcpy(set->conf.describe, o->value, o->value_len);
+	set->conf.describe[o->value_len] = '\0';
+	return NULL;
+}
+
+static const char *
+take_setting(void *arg, const struct protocol_option *o)
+{
+	struct settings *set = arg;
+
+	if (name_is(o, "Full"))
+		return set_choice(o, "drop-oldest", "reject", &set->conf.full_drop);
+	if (name_is(o, "Pause-In"))
+		return set_choice(o, "yes", "no", &set->conf.paused_in);
+	if (name_is(o, "Pause-Out"))
+		return set_choice(o, "yes", "no", &set->conf.paused_out);
+	if (name_is(o, "Describe"))
+		return set_text(set, o);
+	return set_number(set, o);
+}
+
+/* --- making ------------------------------------------------------------- */
+
+/* EXISTS only for who may see it; for others making it is denied alike. */
+static void
+refuse_existing(struct session *s, struct topic *t)
+{
+	bool may = topic_look(s->host->topics, t) == MESS_OK &&
+	    acl_may(&s->host->acl, &s->peer, ACL_SUBSCRIBE, t->conf.uid);
+
+	if (may)
+		session_error(s, MESS_EXISTS, "%s", mess_strerror(MESS_EXISTS));
+	else
+		session_error(s, MESS_DENIED, "making a topic needs an administrator, "
+		    "or a name below your user.LOGIN.");
+}
+
+void
+request_create(struct session *s, const struct input_item *item)
+{
+	const struct request *r = &item->request;
+	struct topic *t = topics_find(s->host->topics, r->topic);
+	static const struct request_sub all;
+	struct settings set = { 0 };
+	struct subscription *sub;
+	enum mess_err err;
+
+	if (t != NULL) {
+		refuse_existing(s, t);
+		return;
+	}
+	if (!request_read_options(s, item, take_setting, &set) ||
+	    request_make_topic(s, r->topic, &set.conf, &t) != MESS_OK)
+		return;
+	/* A system topic has its shared subscription from the start. */
+	if (!s->host->acl.personal && (err = topic_use(s->host->topics, t)) == MESS_OK) {
+		err = request_make_sub(s, t, "default", &all, &sub);
+		topic_release(s->host->topics, t);
+		if (err != MESS_OK) {
+			session_error(s, err, "the topic is made; its subscription is not: %s",
+			    mess_strerror(err));
+			return;
+		}
+	}
+	session_ok(s, "%s", "");
+}
+
+/* --- changing ----------------------------------------------------------- */
+
+void
+request_set(struct session *s, const struct input_item *item)
+{
+	struct request_topic f = { .name = item->request.topic, .right = ACL_ADMIN };
+	struct settings set;
+	enum mess_err err;
+	struct topic *t;
+
+	if (request_find_topic(s, &f, &t) != MESS_OK)
+		return;
+	set.conf = t->conf;
+	if (!request_read_options(s, item, take_setting, &set)) {
+		topic_release(s->host->topics, t);
+		return;
+	}
+	if ((err = topic_set(s->host->topics, t, &set.conf)) == MESS_OK) {
+		retention_changed(s->host->retention, t);
+		delivery_topic_changed(s->host->delivery, t);
+	}
+	topic_release(s->host->topics, t);
+	if (err == MESS_OK)
+		session_ok(s, "%s", "");
+	else
+		session_error(s, err, "%s", mess_strerror(err));
+}
+
+void
+request_purge(struct session *s, const struct input_item *item)
+{
+	const struct position *at = &item->request.position;
+	struct retention_time before = { .all = !item->request.has_position, .sec = at->n, .nsec = at->nsec };
+	struct request_topic f = { .name = item->request.topic, .right = ACL_ADMIN };
+	enum mess_err err;
+	struct topic *t;
+	uint64_t count;
+
+	if (request_find_topic(s, &f, &t) != MESS_OK)
+		return;
+	err = retention_purge(s->host->retention, t, &before, &count);
+	topic_release(s->host->topics, t);
+	if (err == MESS_OK)
+		session_ok_durable(s, "%llu", (unsigned long long)count);
+	else
+		session_error(s, err, "%s", mess_strerror(err));
+}
+
+void
+request_delete(struct session *s, const struct request *r)
+{
+	struct request_topic f = { .name = r->topic, .right = ACL_ADMIN };
+	enum mess_err err;
+	struct topic *t;
+
+	if (request_find_topic(s, &f, &t) != MESS_OK)
+		return;
+	if ((err = topic_delete(s->host->topics, t)) == MESS_OK) {
+		intake_remove(s->host->intake, t);
+		retention_remove(s->host->retention, t);
+		delivery_topic_gone(s->host->delivery, t);
+	}
+	topic_release(s->host->topics, t);
+	if (err == MESS_OK)
+		session_ok(s, "%s", "");
+	else
+		session_error(s, err, "%s", mess_strerror(err));
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Retention.
+ *
+ * Limits are looked at when something is stored: a comparison or two.  What
+ * goes by time goes by one timer, set for the moment at which the oldest
+ * message of some topic is due; a topic's messages are in order of time, so
+ * nothing is ever looked at one by one.
+ *
+ * Whoever had not settled what goes settles it with the reason before the
+ * first number rises: the other order could let a commit between the two
+ * forget the reason.
+ */
+#include "retention.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "limit.h"
+#include "log_read.h"
+
+#define AGAIN_MS 1000		/* between two looks at a topic */
+#define ROUND 32		/* topics in a turn */
+#define EPISODE_MS ((uint64_t)10 * 60 * 1000)	/* without a drop, and the next one is said again */
+
+struct retention {
+	struct retention_setup setup;
+	struct log_reader *reader;
+	struct loop_timer timer;
+	TAILQ_HEAD(, topic) timed;	/* have a time at which to look at them */
+};
+
+/* --- when to look ------------------------------------------------------- */
+
+static bool
+frees_by_time(const struct topic *t)
+{
+	return t->conf.max_age != 0 || t->conf.keep != 0;
+}
+
+static void
+set_timer(struct retention *r, uint64_t due)
+{
+	uint64_t now = loop_now(), in = due > now ? due - now : 0;
+
+	/* A clock that is set is noticed at the rescan. */
+	if (in > LIMIT_RESCAN_MS)
+		in = LIMIT_RESCAN_MS;
+	if (!r->timer.set || now + in < r->timer.due)
+		loop_timer_set(r->setup.loop, &r->timer, in);
+}
+
+static void
+set_due(struct retention *r, struct topic *t, uint64_t due)
+{
+	if (t->retain_due == 0 && due != 0)
+		TAILQ_INSERT_TAIL(&r->timed, t, retain_link);
+	else if (t->retain_due != 0 && due == 0)
+		TAILQ_REMOVE(&r->timed, t, retain_link);
+	t->retain_due = due;
+	if (due != 0)
+		set_timer(r, due);
+}
+
+/* Soon, but not more often than is good under load. */
+static void
+look_soon(struct retention *r, struct topic *t)
+{
+	uint64_t now = loop_now();
+
+	if (t->retain_due == 0 && frees_by_time(t))
+		set_due(r, t, t->looked_ms + AGAIN_MS > now ? t->looked_ms + AGAIN_MS : now);
+}
+
+/* --- freeing ------------------------------------------------------------ */
+
+static enum mess_err
+lose(struct topic *t, uint64_t n, enum log_count why)
+{
+	static const enum place_count as[] = { [LOG_EXPIRED] = PLACE_EXPIRED,
+		[LOG_PURGED] = PLACE_PURGED, [LOG_DROPPED] = PLACE_DROPPED };
+	enum mess_err err;
+
+	if (n <= log_first(t->log))
+		return MESS_OK;
+	/* Numbers that are not durable yet are nobody's to settle. */
+	if (n > log_durable(t->log) && (err = store_commit(log_store(t->log))) != MESS_OK)
+		return err;
+	if ((err = subscriptions_forget(t, n, as[why])) != MESS_OK ||
+	    (err = log_free_below(t->log, n, why)) != MESS_OK)
+		return err;
+	if (t->retention != NULL)
+		retention_room(t);
+	return MESS_OK;
+}
+
+enum mess_err
+retention_purge(struct retention *r, struct topic *t, const struct retention_time *before,
+    uint64_t *count)
+{
+	uint64_t first = log_first(t->log), n = log_next(t->log);
+	enum mess_err err;
+
+	if (!before->all && (err = log_seek_time(t->log, r->reader, before->sec, before->nsec,
+	    &n)) != MESS_OK)
+		return err;
+	if ((err = lose(t, n, LOG_PURGED)) != MESS_OK)
+		return err;
+	log_free_tail(t->log);
+	log_reader_rest(r->reader);
+	*count = n > first ? n - first : 0;
+	return MESS_OK;
+}
+
+/* --- time --------------------------------------------------------------- */
+
+/* The first number that came less than so many seconds ago. */
+static enum mess_err
+younger(struct retention *r, const struct topic *t, uint64_t seconds, uint64_t *out)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail with a known clock */
+	if ((uint64_t)now.tv_sec < seconds) {
+		*out = log_first(t->log);
+		return MESS_OK;
+	}
+	return log_seek_time(t->log, r->reader, (uint64_t)now.tv_sec - seconds, (uint32_t)now.tv_nsec, out);
+}
+
+/* All below it is settled by every subscription; without one nothing is. */
+static enum mess_err
+settled_below(struct topic *t, uint64_t *out)
+{
+	struct subscriptions *set;
+	enum mess_err err;
+
+	if ((err = subscriptions_of(t, &set)) != MESS_OK)
+		return err;
+	*out = TAILQ_EMPTY(&set->list) ? 0 : subscriptions_floor(t);
+	return MESS_OK;
+}
+
+static enum mess_err
+free_by_time(struct retention *r, struct topic *t, uint64_t *settled)
+{
+	bool was_empty = log_first(t->log) == log_durable(t->log);
+	enum mess_err err;
+	uint64_t n;
+
+	if (t->conf.max_age != 0 && ((err = younger(r, t, t->conf.max_age, &n)) != MESS_OK ||
+	    (err = lose(t, n, LOG_EXPIRED)) != MESS_OK))
+		return err;
+	if ((err = settled_below(t, settled)) != MESS_OK)
+		return err;
+	if (*settled > log_first(t->log)) {
+		if ((err = younger(r, t, t->conf.keep, &n)) != MESS_OK ||
+		    (err = log_free_below(t->log, n < *settled ? n : *settled, LOG_SETTLED)) != MESS_OK)
+			return err;
+		retention_room(t);
+	}
+	if (!was_empty)
+		log_free_tail(t->log);
+	return MESS_OK;
+}
+
+/* When the oldest message is due, in milliseconds of loop_now; 0 for never. */
+static uint64_t
+next_due(struct retention *r, const struct topic *t, uint64_t settled)
+{
+	uint64_t sec, age = t->conf.max_age, now = loop_now(), at;
+	struct timespec wall;
+	uint32_t nsec;
+
+	if (settled > log_first(t->log) && (age == 0 || t->conf.keep < age))
+		age = t->conf.keep;
+	if (age == 0 || log_oldest_time(t->log, r->reader, &sec, &nsec) != MESS_OK)
+		return 0;
+	(void)clock_gettime(CLOCK_REALTIME, &wall); /* cannot fail with a known clock */
+	/* A millisecond more: at the very moment it is not older yet. */
+	at = (sec + age) * 1000 + nsec / 1000000 + 1;
+	sec = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
+	at = at > sec ? now + at - sec : now;
+	return at < now + AGAIN_MS ? now + AGAIN_MS : at;
+}
+
+static void
+look(struct retention *r, struct topic *t)
+{
+	uint64_t settled = 0;
+	enum mess_err err;
+
+	t->looked_ms = loop_now();
+	set_due(r, t, 0);
+	if (topic_look(r->setup.topics, t) != MESS_OK || !frees_by_time(t) ||
+	    topic_use(r->setup.topics, t) != MESS_OK)
+		return;
+	err = free_by_time(r, t, &settled);
+	if (err == MESS_OK)
+		set_due(r, t, next_due(r, t, settled));
+	else if (err != MESS_SICK) {
+		store_say(log_store(t->log), "%s: messages that are due cannot be freed now: %s", t->name,
+		    mess_strerror(err));
+		set_due(r, t, loop_now() + LIMIT_RESCAN_MS);
+	}
+	topic_release(r->setup.topics, t);
+}
+
+static void
+fire(void *arg)
+{
+	struct retention *r = arg;
+	uint64_t now = loop_now(), least = UINT64_MAX;
+	struct topic *t, *next;
+	int looked = 0;
+
+	for (t = TAILQ_FIRST(&r->timed); t != NULL && looked < ROUND; t = next) {
+		next = TAILQ_NEXT(t, retain_link);
+		if (t->retain_due <= now) {
+			look(r, t);
+			looked++;
+		}
+	}
+	TAILQ_FOREACH(t, &r->timed, retain_link)
+		if (t->retain_due < least)
+			least = t->retain_due;
+	if (least != UINT64_MAX)
+		set_timer(r, least);
+	log_reader_rest(r->reader);
+}
+
+/* --- what topics tell --------------------------------------------------- */
+
+static void
+apply(const struct retention *r, struct topic *t)
+{
+	const struct conf_topic *c = &t->conf;
+
+	t->max_bytes = c->max_bytes != 0 ? c->max_bytes : r->setup.max_bytes;
+	t->limited = t->max_bytes != 0 || c->max_messages != 0 || c->max_size != 0 || c->paused_in ||
+	    frees_by_time(t);
+	log_limit_segments(t->log, t->max_bytes);
+}
+
+static void
+opened(void *arg, struct topic *t)
+{
+	struct retention *r = arg;
+
+	t->retention = r;
+	apply(r, t);
+}
+
+static void
+settled(void *arg, struct topic *t)
+{
+	retention_room(t);
+	if (t->conf.keep != 0)
+		look_soon(arg, t);
+}
+
+void
+retention_changed(struct retention *r, struct topic *t)
+{
+	apply(r, t);
+	t->looked_ms = 0;
+	set_due(r, t, 0);
+	look_soon(r, t);
+	retention_room(t);
+}
+
+void
+retention_remove(struct retention *r, struct topic *t)
+{
+	set_due(r, t, 0);
+	t->retention = NULL;
+}
+
+void
+retention_room(struct topic *t)
+{
+	struct retention *r = t->retention;
+
+	if (!t->intake_waits || r == NULL)
+		return;
+	t->intake_waits = false;
+	r->setup.room(r->setup.arg, t);
+}
+
+enum mess_err
+retention_new(const struct retention_setup *setup, struct retention **out)
+{
+	struct retention *r = calloc(1, sizeof *r);
+	struct topic_hooks hooks = { .opened = opened, .settled = settled, .arg = r };
+	enum mess_err err;
+	struct topic *t;
+
+	if (r == NULL)
+		return MESS_LIMIT;
+	r->setup = *setup;
+	r->timer = (struct loop_timer){ .fire = fire, .arg = r };
+	TAILQ_INIT(&r->timed);
+	if ((err = log_reader_new(&r->reader)) != MESS_OK) {
+		free(r);
+		return err;
+	}
+	topics_hook(setup->topics, &hooks);
+	for (t = topics_after(setup->topics, ""); t != NULL; t = topics_after(setup->topics, t->name))
+		if (topic_look(setup->topics, t) == MESS_OK)
+			look_soon(r, t);
+	*out = r;
+	return MESS_OK;
+}
+
+void
+retention_free(struct retention *r)
+{
+	struct topic_hooks none = { 0 };
+
+	if (r == NULL)
+		return;
+	topics_hook(r->setup.topics, &none);
+	loop_timer_clear(r->setup.loop, &r->timer);
+	log_reader_free(r->reader);
+	free(r);
+}
+
+/* --- limits ------------------------------------------------------------- */
+
+/* As it will stand in the log, about: a record's first line and two newlines beside it. */
+static uint64_t
+stored_bytes(const struct retention_load *load)
+{
+	return load->bytes + load->count * 100;
+}
+
+static uint64_t
+kept(const struct topic *t)
+{
+	return log_next(t->log) - log_first(t->log);
+}
+
+static enum mess_err
+too_large(const struct topic *t, const struct retention_load *load, char *why)
+{
+	unsigned long long size = load->largest;
+
+	if (t->conf.max_size != 0 && size > t->conf.max_size)
+		(void)snprintf(why, RETENTION_WHY, "too large: max-size of this topic is %llu bytes, "
+		    "the body has %llu", (unsigned long long)t->conf.max_size, size); /* fits by its size */
+	else if (t->max_bytes != 0 && size > t->max_bytes)
+		(void)snprintf(why, RETENTION_WHY, "too large: max-bytes of this topic is %llu, "
+		    "the body has %llu", (unsigned long long)t->max_bytes, size); /* likewise */
+	else
+		return MESS_OK;
+	return MESS_TOOBIG;
+}
+
+static enum mess_err
+full(const struct topic *t, const struct retention_load *load, char *why)
+{
+	uint64_t messages = t->conf.max_messages, bytes = stored_bytes(load);
+
+	if (messages != 0 && kept(t) + load->count > messages)
+		(void)snprintf(why, RETENTION_WHY, "full: max-messages is %llu, %llu are kept, %llu more would come",
+		    (unsigned long long)messages, (unsigned long long)kept(t),
+		    (unsigned long long)load->count); /* fits by its size */
+	else if (t->max_bytes != 0 && log_bytes(t->log) + bytes > t->max_bytes)
+		(void)snprintf(why, RETENTION_WHY, "full: max-bytes is %llu, %llu are kept, %llu more would come",
+		    (unsigned long long)t->max_bytes, (unsigned long long)log_bytes(t->log),
+		    (unsigned long long)bytes); /* likewise */
+	else
+		return MESS_OK;
+	return MESS_FULL;
+}
+
+enum mess_err
+retention_admit(struct topic *t, const struct retention_load *load, char *why)
+{
+	enum mess_err err = MESS_OK;
+
+	if (!t->limited)
+		return MESS_OK;
+	if (t->conf.paused_in) {
+		(void)snprintf(why, RETENTION_WHY, "paused: it takes no messages now"); /* fits by its size */
+		err = MESS_PAUSED;
+	}
+	if (err == MESS_OK)
+		err = too_large(t, load, why);
+	if (err == MESS_OK && !t->conf.full_drop)
+		err = full(t, load, why);
+	if (err != MESS_OK)
+		log_note(t->log, LOG_REFUSED, load->count == 0 ? 1 : load->count);
+	return err;
+}
+
+/* Into an empty topic anything comes that was acknowledged: it could wait for ever. */
+bool
+retention_has_room(const struct topic *t, const struct retention_load *load, bool alone)
+{
+	char why[RETENTION_WHY];
+
+	if (t->conf.paused_in)
+		return false;
+	return !t->limited || t->conf.full_drop || (alone && kept(t) == 0) ||
+	    full(t, load, why) == MESS_OK;
+}
+
+/* Said once: the count tells the rest. */
+static enum mess_err
+drop(struct topic *t, uint64_t n, const char *limit, uint64_t value)
+{
+	uint64_t now = loop_now();
+
+	if (t->dropped_ms == 0 || now - t->dropped_ms > EPISODE_MS)
+		store_say(log_store(t->log), "%s: %s %llu is reached: the oldest messages are dropped",
+		    t->name, limit, (unsigned long long)value);
+	t->dropped_ms = now;
+	return lose(t, n, LOG_DROPPED);
+}
+
+void
+retention_stored(struct topic *t)
+{
+	uint64_t messages = t->conf.max_messages;
+	enum mess_err err = MESS_OK;
+
+	if (!t->limited)
+		return;
+	if (t->retain_due == 0 && t->conf.max_age != 0 && t->retention != NULL)
+		set_due(t->retention, t, loop_now() + t->conf.max_age * 1000 + 1);
+	if (!t->conf.full_drop)
+		return;
+	if (messages != 0 && kept(t) > messages)
+		err = drop(t, log_next(t->log) - messages, "max-messages", messages);
+	while (err == MESS_OK && t->max_bytes != 0 && log_bytes(t->log) > t->max_bytes && kept(t) > 1)
+		err = drop(t, log_next_loss(t->log), "max-bytes", t->max_bytes);
+}

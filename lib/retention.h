@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Retention: how much a topic takes, and how long it keeps it.
+ *
+ * Promise: no limit is exceeded by more than one commit; nothing is freed
+ * that a subscription has not settled but for max-age, a purge, or a limit
+ * of a topic that drops its oldest; and each number freed is counted for
+ * the one reason it went.
+ */
+#ifndef RETENTION_H
+#define RETENTION_H
+
+#include "base/loop.h"
+#include "subscription.h"
+
+struct retention;
+
+struct retention_setup {
+	struct loop *loop;
+	struct topics *topics;
+	uint64_t max_bytes;		/* of a topic that says nothing; 0: no limit */
+	void (*room)(void *arg, struct topic *t); /* what waited in its new/ may be tried again */
+	void *arg;
+};
+/* Looks soon at every topic that frees by time. */
+NODISCARD enum mess_err retention_new(const struct retention_setup *setup, struct retention **out);
+void retention_free(struct retention *r);
+/* The topic is deleted. */
+void retention_remove(struct retention *r, struct topic *t);
+/* Its settings changed. */
+void retention_changed(struct retention *r, struct topic *t);
+
+/* What a publish would add. */
+struct retention_load {
+	uint64_t count;		/* of messages */
+	uint64_t bytes;		/* of headers and bodies */
+	uint64_t largest;	/* body */
+};
+
+/*
+ * May it be stored now?  MESS_TOOBIG, MESS_PAUSED, MESS_FULL: counted, and
+ * why (RETENTION_WHY bytes) names the limit and the value.
+ */
+#define RETENTION_WHY 160
+NODISCARD enum mess_err retention_admit(struct topic *t, const struct retention_load *load, char *why);
+/*
+ * The same for what was acknowledged to somebody before: it waits, or it
+ * comes in; alone: nothing else does with it.
+ */
+bool retention_has_room(const struct topic *t, const struct retention_load *load, bool alone);
+/* It was stored: the oldest go where the topic drops them; what fails is tried again with the next. */
+void retention_stored(struct topic *t);
+
+/* Something of it was freed, or its pause is over. */
+void retention_room(struct topic *t);
+
+/* Free all messages, or those before a time; *count of them, in the commit being gathered. */
+struct retention_time {
+	bool all;
+	uint64_t sec;
+	uint32_t nsec;
+};
+NODISCARD enum mess_err retention_purge(struct retention *r, struct topic *t,
+    const struct retention_time *before, uint64_t *count);
+
+#endif
