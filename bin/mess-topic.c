@@ -20,19 +20,30 @@ static const struct cli_text text = {
 	"  delete TOPIC         remove a topic and all its messages\n"
 	"  list [PATTERN]       names of topics; * is one label, a last ** one or more\n"
 	"  peek TOPIC [SEQ|LO-HI]  look at messages, take none\n"
+	"  redrive TOPIC [SEQ|LO-HI]  dead letters go back to who gave them up\n"
 	"  show TOPIC           its owner, its subscriptions\n"
-	"  stat [TOPIC...]      its counts: published, present, waiting; a pattern does, too\n\n"
+	"  stat [TOPIC...]      its counts: published, present, waiting; a pattern does, too\n"
+	"  sub list TOPIC       its subscriptions\n"
+	"  sub add TOPIC NAME [POS]   make one, from oldest, now, N, -N, a time\n"
+	"  sub rm|release TOPIC NAME  remove it; free what its consumers hold\n"
+	"  sub seek TOPIC NAME POS    move it\n"
+	"  wait TOPIC --empty   until all is settled\n\n"
 	"      --depth W,C      check: messages of the slowest subscription; more than W\n"
 	"                       is a warning, more than C is critical\n"
 	"      --age W,C        check: age of the oldest message (90s, 5m, 2h)\n"
 	"      --dead W,C       check: dead letters that wait\n"
 	"  -n N                 peek: at most N\n"
 	"  -s, --subscription NAME\n"
-	"                       peek: what this one has not settled (default)\n"
-	"      --header N=GLOB  peek: with a header N like that\n"
+	"                       peek: what this one has not settled (default);\n"
+	"                       redrive: only what this one gave up\n"
+	"      --header N=GLOB  peek, redrive: with a header N like that\n"
+	"      --match N=GLOB   sub add: it gets only those\n"
+	"  -W D                 wait: 124 after this time (90s, 5m, 2h)\n"
+	"      --dry-run        delete, sub rm: say what would go\n"
+	"      --yes            the same at a terminal: do it\n"
 	"      --records        peek: envelope, headers, body\n"
 	"      --raw, --text    peek: bodies as they are; for people, also into a pipe\n"
-	"      --json           list, show, stat, peek: as JSON\n"
+	"      --json           list, show, stat, peek, sub list: as JSON\n"
 	"      --prometheus     stat: as Prometheus reads it\n"
 	"      --watch          stat: again every second\n"
 	"      --color WHEN     always, auto or never\n"
@@ -50,14 +61,19 @@ static const struct option_row {
 	[OPT_COUNT_N] = { NULL, required_argument, 'n' },
 	[OPT_DEAD] = { "dead", required_argument, 0 },
 	[OPT_DEPTH] = { "depth", required_argument, 0 },
+	[OPT_DRY_RUN] = { "dry-run", no_argument, 0 },
+	[OPT_EMPTY] = { "empty", no_argument, 0 },
 	[OPT_HEADER] = { "header", required_argument, 0 },
 	[OPT_JSON] = { "json", no_argument, 0 },
+	[OPT_MATCH] = { "match", required_argument, 0 },
 	[OPT_PROMETHEUS] = { "prometheus", no_argument, 0 },
 	[OPT_RAW] = { "raw", no_argument, 0 },
 	[OPT_RECORDS] = { "records", no_argument, 0 },
 	[OPT_SUBSCRIPTION] = { "subscription", required_argument, 's' },
 	[OPT_TEXT] = { "text", no_argument, 0 },
+	[OPT_WAIT] = { NULL, required_argument, 'W' },
 	[OPT_WATCH] = { "watch", no_argument, 0 },
+	[OPT_YES] = { "yes", no_argument, 0 },
 };
 
 static const struct verb {
@@ -70,14 +86,18 @@ static const struct verb {
 	{ "check", "which topic?", 1, 1, OPT_BIT(OPT_AGE) | OPT_BIT(OPT_DEAD) | OPT_BIT(OPT_DEPTH),
 		verb_check },
 	{ "create", "which topic?", 1, 1, 0, verb_create },
-	{ "delete", "which topic?", 1, 1, 0, verb_delete },
+	{ "delete", "which topic?", 1, 1, OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES), verb_delete },
 	{ "list", NULL, 0, 1, OPT_BIT(OPT_JSON), verb_list },
 	{ "peek", "which topic?", 1, 2, OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_COUNT_N) | OPT_BIT(OPT_HEADER) |
 		OPT_BIT(OPT_JSON) | OPT_BIT(OPT_RAW) | OPT_BIT(OPT_RECORDS) | OPT_BIT(OPT_SUBSCRIPTION) |
 		OPT_BIT(OPT_TEXT), verb_peek },
+	{ "redrive", "which topic?", 1, 2, OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_SUBSCRIPTION), verb_redrive },
 	{ "show", "which topic?", 1, 1, OPT_BIT(OPT_JSON), verb_show },
 	{ "stat", NULL, 0, 1 << 16, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_PROMETHEUS) | OPT_BIT(OPT_WATCH) |
 		OPT_BIT(OPT_COLOR), verb_stat },
+	{ "sub", "list, add, rm, seek or release?", 1, 4, OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_DRY_RUN) |
+		OPT_BIT(OPT_JSON) | OPT_BIT(OPT_MATCH) | OPT_BIT(OPT_YES), verb_sub },
+	{ "wait", "which topic?", 1, 1, OPT_BIT(OPT_EMPTY) | OPT_BIT(OPT_WAIT), verb_wait },
 };
 
 #define VERBS (sizeof verbs / sizeof verbs[0])
@@ -126,7 +146,7 @@ fill_tables(char *letters, struct option *longs)
 	static const struct option shared[] = { CLI_LONG_OPTIONS };
 	size_t n = 0;
 
-	letters = stpcpy(letters, "qv");
+	letters = stpcpy(letters, "0123456789qv");
 	for (int i = 0; i < OPT_COUNT; i++) {
 		if (options[i].name != NULL)
 			longs[n++] = (struct option){ options[i].name, options[i].has_arg, NULL,
@@ -153,17 +173,34 @@ own_option(int c)
 	return OPT_COUNT;
 }
 
+/* -10 is an operand, the last ten, though it looks like options -1 and -0. */
+static void
+add_digit(struct topic_call *call, char digit)
+{
+	static char last[sizeof "-9223372036854775807"];
+	size_t len = strlen(last);
+
+	if (len == 0)
+		last[len++] = '-';
+	if (len + 1 == sizeof last)
+		call_usage("%s...: a number is at most 2^63-1", last);
+	last[len] = digit;
+	call->last = last;
+}
+
 static void
 read_options(int argc, char *argv[], struct topic_call *call)
 {
 	static const struct option shared[] = { CLI_LONG_OPTIONS };
 	struct option longs[OPT_COUNT + sizeof shared / sizeof shared[0]];
-	char letters[2 * OPT_COUNT + sizeof "qv"];
+	char letters[2 * OPT_COUNT + sizeof "0123456789qv"];
 	int c, own;
 
 	fill_tables(letters, longs);
 	while ((c = cli_getopt(argc, argv, letters, longs, &text)) != -1) {
-		if (c == 'q')
+		if (c >= '0' && c <= '9')
+			add_digit(call, (char)c);
+		else if (c == 'q')
 			call->verbose--;
 		else if (c == 'v')
 			call->verbose++;
@@ -187,6 +224,8 @@ check_call(const struct verb *verb, const struct topic_call *c)
 	for (int i = 0; i < c->count; i++)
 		if (c->args[i][0] == '\0')
 			call_usage("%s: a topic's name is not empty", verb->name);
+	if (c->last != NULL && verb->run != verb_sub)
+		call_usage("%s: %s: no such option", verb->name, c->last);
 	for (int i = 0; i < OPT_COUNT; i++) {
 		if (!call_has(c, (enum topic_option)i) || (verb->options & OPT_BIT(i)) != 0)
 			continue;
@@ -194,6 +233,18 @@ check_call(const struct verb *verb, const struct topic_call *c)
 			call_usage("%s: --%s is for %s", verb->name, options[i].name,
 			    names(OPT_BIT(i), &all));
 		call_usage("%s: -%c is for %s", verb->name, options[i].letter, names(OPT_BIT(i), &all));
+	}
+}
+
+void
+call_only(const struct topic_call *c, const char *verb, const char *word, uint64_t taken)
+{
+	for (int i = 0; i < OPT_COUNT; i++) {
+		if (!call_has(c, (enum topic_option)i) || (taken & OPT_BIT(i)) != 0)
+			continue;
+		if (options[i].name != NULL)
+			call_usage("%s %s: it takes no --%s", verb, word, options[i].name);
+		call_usage("%s %s: it takes no -%c", verb, word, options[i].letter);
 	}
 }
 

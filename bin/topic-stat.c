@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "term.h"
 
 /* ---- JSON ---- */
@@ -88,6 +89,28 @@ json_counts(const char *kind, const struct counts *c, const char *const *always,
 		}
 }
 
+static void
+json_subs(const struct counts_topic *t, double when)
+{
+	putchar('[');
+	for (size_t k = 0; k < t->subs; k++) {
+		if (k > 0)
+			putchar(',');
+		json_counts("name", &t->sub[k], always_sub, when);
+		if (counts_get(&t->sub[k], "owner") == NULL)
+			fputs(",\"owner\":null", stdout);
+		putchar('}');
+	}
+	putchar(']');
+}
+
+void
+stat_json_subs(const struct counts_all *all)
+{
+	json_subs(&all->topics[0], all->when);
+	putchar('\n');
+}
+
 void
 stat_json(const struct counts_all *all)
 {
@@ -100,16 +123,9 @@ stat_json(const struct counts_all *all)
 		json_counts("topic", &t->own, always_topic, all->when);
 		if (counts_get(&t->own, "oldest") == NULL)
 			fputs(",\"oldest_age\":0", stdout);
-		fputs(",\"subscriptions\":[", stdout);
-		for (size_t k = 0; k < t->subs; k++) {
-			if (k > 0)
-				putchar(',');
-			json_counts("name", &t->sub[k], always_sub, all->when);
-			if (counts_get(&t->sub[k], "owner") == NULL)
-				fputs(",\"owner\":null", stdout);
-			putchar('}');
-		}
-		fputs("]}", stdout);
+		fputs(",\"subscriptions\":", stdout);
+		json_subs(t, all->when);
+		putchar('}');
 	}
 	puts("]");
 }
@@ -143,6 +159,23 @@ stat_look(struct mess *m, const struct topic_call *c, struct buf *text, struct c
 		return status;
 	err = counts_read(text, out);
 	return err == MESS_OK ? EX_OK : cli_fail(err, "stat");
+}
+
+int
+stat_look_at(struct mess *m, const char *topic, struct buf *text, struct counts_all *out)
+{
+	AUTO_FREE char *lines = NULL;
+	enum mess_err err;
+
+	if ((err = mess_topic_stat(m, topic, &lines)) != MESS_OK)
+		return cli_fail_mess(m, err, "%s", cli_cut(topic));
+	if ((err = buf_append(text, lines, strlen(lines) + 1)) != MESS_OK ||
+	    (err = counts_read(text, out)) != MESS_OK)
+		return cli_fail(err, "%s", topic);
+	if (out->count == 1)
+		return EX_OK;
+	counts_free(out);
+	return cli_fail(MESS_PROTOCOL, "%s: mess-deliverd said nothing of it", topic);
 }
 
 int

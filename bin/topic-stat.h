@@ -26,8 +26,12 @@ struct stat_look {
 /* Ask, and read what is said; EX_OK, or the exit status of what was reported. */
 int stat_look(struct mess *m, const struct topic_call *c, struct buf *text, struct counts_all *out);
 
+/* The same of one topic. */
+int stat_look_at(struct mess *m, const char *topic, struct buf *text, struct counts_all *out);
+
 /* To stdout.  With the look before this one, before, a table has rates. */
 void stat_json(const struct counts_all *all);
+void stat_json_subs(const struct counts_all *all);	/* the subscriptions of the first topic */
 void stat_prometheus(const struct counts_all *all);
 int stat_table(const struct counts_all *all, const struct counts_all *before,
     const struct stat_look *look);

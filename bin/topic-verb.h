@@ -18,14 +18,19 @@ enum topic_option {
 	OPT_COUNT_N,
 	OPT_DEAD,
 	OPT_DEPTH,
+	OPT_DRY_RUN,
+	OPT_EMPTY,
 	OPT_HEADER,
 	OPT_JSON,
+	OPT_MATCH,
 	OPT_PROMETHEUS,
 	OPT_RAW,
 	OPT_RECORDS,
 	OPT_SUBSCRIPTION,
 	OPT_TEXT,
+	OPT_WAIT,
 	OPT_WATCH,
+	OPT_YES,
 	OPT_COUNT,
 };
 
@@ -36,6 +41,7 @@ struct topic_call {
 	const char *value[OPT_COUNT];	/* NULL: not given; "" for one that takes no value */
 	char **args;			/* the operands behind the verb */
 	int count;
+	const char *last;		/* -N, the last N: an operand that looks like an option; or NULL */
 	int verbose;
 };
 
@@ -47,6 +53,15 @@ call_has(const struct topic_call *c, enum topic_option option)
 
 /* What is wrong with the command line, one line; exits with EX_USAGE. */
 _Noreturn void call_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Of the options that verb takes, word takes only these: exits with EX_USAGE for others. */
+void call_only(const struct topic_call *c, const char *verb, const char *word, uint64_t options);
+
+/*
+ * topic-delete.c: for what cannot be taken back.  True: only say what would
+ * go.  Exits with EX_USAGE at a terminal without --yes.
+ */
+bool call_is_dry(const struct topic_call *c, const char *verb);
 
 /* topic-peek.c: N or LO-HI, and the value of --header; exit with EX_USAGE for anything else. */
 void call_range(const char *verb, const char *text, struct mess_range *out);
@@ -61,8 +76,11 @@ int verb_create(struct mess *m, const struct topic_call *c);
 int verb_delete(struct mess *m, const struct topic_call *c);
 int verb_list(struct mess *m, const struct topic_call *c);
 int verb_peek(struct mess *m, const struct topic_call *c);
+int verb_redrive(struct mess *m, const struct topic_call *c);
 int verb_show(struct mess *m, const struct topic_call *c);
 int verb_stat(struct mess *m, const struct topic_call *c);
+int verb_sub(struct mess *m, const struct topic_call *c);
+int verb_wait(struct mess *m, const struct topic_call *c);
 
 /* topic-lines.c: the next line of a text; false at its end.  Words are borrowed, and ended in place. */
 bool lines_next(char **at, char **key, char **value);

@@ -10,6 +10,7 @@
  *   client_attach.c    SUB, TAIL, PEEK, READ; the topics of a consumer
  *   client_consume.c   frames to messages; large bodies
  *   client_settle.c    acks; given back, later, dead; leases by time
+ *   client_sub.c       subscriptions as such; dead letters back
  *   client_topic.c     create, delete, list, show, stat
  *
  * The socket is only ever used with MSG_DONTWAIT, or read when nothing is

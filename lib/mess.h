@@ -312,6 +312,34 @@ MESS_NODISCARD enum mess_err mess_topic_list(struct mess *m, const char *pattern
 MESS_NODISCARD enum mess_err mess_topic_show(struct mess *m, const char *topic, char **out);
 MESS_NODISCARD enum mess_err mess_topic_stat(struct mess *m, const char *topic, char **out);
 
+/*
+ * Subscriptions as such, for who administers the topic.  mess_sub_add makes
+ * one (MESS_EXISTS when there is one); of how only from and match count.
+ * mess_sub_seek moves one to a position as in struct mess_subscribe: what is
+ * before it is skipped, what is behind it comes again.  mess_sub_release
+ * frees all that its consumers hold.
+ */
+MESS_NODISCARD enum mess_err mess_sub_add(struct mess *m, const char *topic, const char *name,
+    const struct mess_subscribe *how);
+MESS_NODISCARD enum mess_err mess_sub_remove(struct mess *m, const char *topic, const char *name);
+MESS_NODISCARD enum mess_err mess_sub_seek(struct mess *m, const char *topic, const char *name,
+    const char *from);
+MESS_NODISCARD enum mess_err mess_sub_release(struct mess *m, const char *topic, const char *name,
+    uint64_t *count);
+
+/*
+ * Bring dead letters back to the subscriptions of topic that gave them up:
+ * all, or of one subscription, of a range of numbers in TOPIC.dead (0: no
+ * limit), with a header ("Name=GLOB").  *count is how many.
+ */
+struct mess_redrive {
+	const char *name;
+	struct mess_range range;
+	const char *match;
+};
+MESS_NODISCARD enum mess_err mess_redrive(struct mess *m, const char *topic,
+    const struct mess_redrive *which, uint64_t *count);
+
 #ifdef __cplusplus
 }
 #endif
