@@ -358,8 +358,9 @@ redrive_one(const struct move *m, const struct log_run *run, const char *data,
 	if ((err = open_letter(run, data, run->len - (size_t)(data - run->data), &l)) != MESS_OK)
 		return err;
 	*len = (size_t)(l.headers - data) + record_rest_len(&l.record);
-	if (is_leased(m->sub, l.record.seq) || ranges_contain(&m->sub->place.settled, l.record.seq,
-	    l.record.seq) || (to = wanted(m->to, &l, f)) == NULL)
+	/* The floor rises past settled ones as those before them go. */
+	if (l.record.seq < m->sub->place.floor || is_leased(m->sub, l.record.seq) ||
+	    ranges_contain(&m->sub->place.settled, l.record.seq, l.record.seq) || (to = wanted(m->to, &l, f)) == NULL)
 		return MESS_OK;
 	if ((err = write_redriven(&l, to->name)) == MESS_OK && (err = move(m, &l)) == MESS_OK)
 		++*moved;

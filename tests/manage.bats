@@ -37,7 +37,7 @@ bury() {
 }
 
 dead_of() {
-	pending "$1.dead" default
+	mess-topic stat --json "$1" | jq '.[0].dead'
 }
 
 @test "sub: add, list and rm" {
@@ -177,6 +177,8 @@ refute_line_of() {
 	assert_line '  X-Mail: 1'
 	assert_line 'Hello'
 	refute_output --partial Mess-
+	run -2 mess-topic check mailout --dead ,0
+	assert_output --partial 'dead 1 (limit 0)'
 	mess-topic peek --json mailout.dead | jq -e '.headers | .["Mess-Dead-Reason"] == "exit status 65" and
 		.["Mess-Original-Seq"] == "1" and .["X-Mail"] == "1"'
 }
