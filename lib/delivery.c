@@ -198,6 +198,17 @@ due(void *arg)
 		set_timer(d, next);
 }
 
+/*
+ * What it could be handed now it was.  One that asks for nothing, or has no
+ * room, is woken when that changes: a timer for it would fire for ever.
+ */
+static bool
+waits_for_time(const struct member *m)
+{
+	return m->sub != NULL && m->consumer->kind == CONSUMER_SUB && m->consumer->credit > 0 &&
+	    output_has_room(m->consumer->output) && !m->flow->topic->conf.paused_out;
+}
+
 /* After its consumers were served: what is left waits for its time. */
 static void
 look_ahead(struct flow *f)
@@ -207,7 +218,7 @@ look_ahead(struct flow *f)
 
 	f->due = UINT64_MAX;
 	TAILQ_FOREACH(m, &f->members, flow_link)
-		if (m->sub != NULL && (at = subscription_next_due(m->sub)) < f->due)
+		if (waits_for_time(m) && (at = subscription_next_due(m->sub)) < f->due)
 			f->due = at;
 	if (f->due != UINT64_MAX)
 		set_timer(f->delivery, f->due);
@@ -457,7 +468,8 @@ share(const struct member *m)
 	if (n == 1)
 		return m->consumer->credit;
 	subscription_count(m->sub, &counts);
-	part = (counts.waiting + n - 1) / n;
+	/* At least one: what has become due since is counted as delayed still. */
+	part = counts.waiting > n ? (counts.waiting + n - 1) / n : 1;
 	return part > m->consumer->credit ? m->consumer->credit : part;
 }
 

@@ -60,12 +60,15 @@ request_sub_remove(struct session *s, const struct request *r)
 {
 	struct subscription *sub;
 	struct topic *t;
+	enum mess_err err;
 
 	if (!find(s, r, &t, &sub))
 		return;
 	sub->gone = true; /* what its consumers hold is not given back: nobody is there to get it */
 	delivery_sub_gone(s->host->delivery, sub);
-	answer(s, subscription_remove(sub));
+	if ((err = subscription_remove(sub)) != MESS_OK)
+		sub->gone = false;
+	answer(s, err);
 	topic_release(s->host->topics, t);
 }
 

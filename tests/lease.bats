@@ -473,3 +473,31 @@ account() {
 	heard b '^4501$'
 	account t
 }
+
+# wakes_of PID: how often it was woken so far.
+wakes_of() {
+	awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"
+}
+
+@test "lease: what is due wakes the engine once, also when nobody asks for it" {
+	local before
+
+	printf 'm%d\n' 1 2 | mess-pub -l t
+	open a
+	say a "SUB t default" "TAKE 1"
+	heard a '^m1$'
+	say a "NACK t 1"
+	heard a '^OK$' 2
+	open b
+	say b "SUB t default" "TAKE 1"
+	heard b '^m2$'
+	wait_for 3 sub_is t waiting 0
+	sleep 1.2 # the time that is asked of the engine: until m1 is due, and was
+	before=$(wakes_of "$DELIVERD_PID")
+
+	sleep 1
+
+	[ $(($(wakes_of "$DELIVERD_PID") - before)) -le 10 ] || fail "it woke $(($(wakes_of "$DELIVERD_PID") - before)) times"
+	say a "TAKE 1"
+	heard a '^m1$' 2
+}
