@@ -102,6 +102,26 @@ message_time(uint64_t sec, const uint32_t *nsec, char out[MESSAGE_TIME_MAX])
 	return out;
 }
 
+/* ---- whose ---- */
+
+/* Remembered: a stream of messages has few publishers, and a look-up may go over the network. */
+const char *
+message_user(uint32_t uid)
+{
+	static struct { bool known; uint32_t uid; char *name; } users[64];
+	const size_t i = uid % (sizeof users / sizeof users[0]);
+	const struct passwd *pw;
+
+	if (!users[i].known || users[i].uid != uid) {
+		free(users[i].name);
+		pw = getpwuid((uid_t)uid);
+		users[i].name = pw != NULL ? strdup(pw->pw_name) : NULL;
+		users[i].uid = uid;
+		users[i].known = true;
+	}
+	return users[i].name;
+}
+
 /* ---- JSON ---- */
 
 /* Was the header at h named before? */
@@ -165,22 +185,34 @@ json_headers(struct buf *b, const struct mess_received *msg)
 	return MESS_OK;
 }
 
-enum mess_err
-message_json(struct buf *b, const struct mess_received *msg)
+static enum mess_err
+json_string_or_null(struct buf *b, const char *text)
 {
-	const struct passwd *pw = getpwuid(msg->uid);
+	return text != NULL ? json_put_string(b, text, strlen(text)) : buf_append(b, "null", 4);
+}
+
+static enum mess_err
+json_taken(struct buf *b, const struct mess_received *msg, const struct message_taken *taken)
+{
+	enum mess_err err;
+
+	if ((err = buf_printf(b, ",\"attempt\":%" PRIu64 ",\"subscription\":", msg->attempt)) != MESS_OK)
+		return err;
+	return json_string_or_null(b, taken->subscription);
+}
+
+enum mess_err
+message_json(struct buf *b, const struct mess_received *msg, const struct message_taken *taken)
+{
 	char time[MESSAGE_TIME_MAX];
 	enum mess_err err;
 
 	if ((err = buf_printf(b, "\"topic\":\"%s\",\"seq\":%" PRIu64 ",\"time\":\"%s\",\"uid\":%" PRIu32
 	    ",\"gid\":%" PRIu32 ",\"pid\":%" PRIu32 ",\"user\":", msg->topic, msg->seq,
-	    message_time(msg->time_sec, &msg->time_nsec, time), msg->uid, msg->gid, msg->pid)) != MESS_OK)
-		return err;
-	if (pw != NULL)
-		err = json_put_string(b, pw->pw_name, strlen(pw->pw_name));
-	else
-		err = buf_append(b, "null", 4);
-	if (err != MESS_OK || (err = buf_append(b, ",\"headers\":{", 12)) != MESS_OK ||
+	    message_time(msg->time_sec, &msg->time_nsec, time), msg->uid, msg->gid, msg->pid)) != MESS_OK ||
+	    (err = json_string_or_null(b, message_user(msg->uid))) != MESS_OK ||
+	    (taken != NULL && (err = json_taken(b, msg, taken)) != MESS_OK) ||
+	    (err = buf_append(b, ",\"headers\":{", 12)) != MESS_OK ||
 	    (err = json_headers(b, msg)) != MESS_OK)
 		return err;
 	return buf_append(b, "}", 1);

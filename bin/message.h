@@ -31,11 +31,19 @@ bool message_match_check(const char *match);
 #define MESSAGE_TIME_MAX sizeof "-999999999999-12-31T23:59:59.999999999Z"
 const char *message_time(uint64_t sec, const uint32_t *nsec, char out[MESSAGE_TIME_MAX]);
 
+/* The login of a uid, or NULL; borrowed until the next call. */
+const char *message_user(uint32_t uid);
+
 /*
  * The members of its JSON object but the body, from `"topic":` on, without
- * the braces; then `,"body":"..."` or `,"body64":"..."` of a body in memory.
+ * the braces; attempt and subscription (NULL: none) only when it was taken.
+ * Then `,"body":"..."` or `,"body64":"..."` of a body in memory.
  */
-NODISCARD enum mess_err message_json(struct buf *b, const struct mess_received *msg);
+struct message_taken {
+	const char *subscription;
+};
+NODISCARD enum mess_err message_json(struct buf *b, const struct mess_received *msg,
+    const struct message_taken *taken);
 NODISCARD enum mess_err message_json_body(struct buf *b, const char *body, size_t len);
 
 #endif

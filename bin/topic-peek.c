@@ -129,7 +129,7 @@ show_json(struct peek *p, const struct mess_received *msg)
 
 	buf_reset(&p->out, JSON_MAX);
 	if ((err = buf_append(&p->out, "{", 1)) != MESS_OK ||
-	    (err = message_json(&p->out, msg)) != MESS_OK ||
+	    (err = message_json(&p->out, msg, NULL)) != MESS_OK ||
 	    (msg->body != NULL &&
 	    (err = message_json_body(&p->out, msg->body, (size_t)msg->body_len)) != MESS_OK))
 		return err;

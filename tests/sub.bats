@@ -136,15 +136,27 @@ has_consumers() {
 	local options
 
 	for options in '-n 0' '-n x' '-n -1' '-W x' '-W 1y' '-W -1' '-l -0' '-l --records' '--tail --peek' \
-		'--tail -s x' '-s A' '-s a.b' '-s -x' '--nonsense'; do
+		'--tail -s x' '-s A' '-s a.b' '-s -x' '--nonsense' '-l --json' '-F %q' '-F %h' '-F %h{}' '-F %b%b' '-F \x' \
+		'-E' '-j 0' '-j 257' '-j 2' '--timeout 5' '--grace 5' '--from x' '--from 2026-13-01' '--match x' \
+		'--match =x' '--tail --from now' '--max-attempts 0' '--reserve=0' '--reserve=x' '--reserve -n 1' \
+		'--reserve -l' '--reserve --tail' '--ack x/y/1/0123456789abcdef' '--reserve --ack x'; do
 		# shellcheck disable=SC2086 # words
-		run --separate-stderr mess-sub -e $options t
+		run --separate-stderr mess-sub $options t
 		[ "$status" -eq 64 ] || fail "$options: exit status $status, not 64"
 		assert_equal "$output" ""
 	done
 	run -64 mess-sub -e
-	run -64 mess-sub -e t u
 	run -64 mess-sub -e 'No Name'
+	run -64 mess-sub -e t ''
+	run -64 mess-sub -e 't.*x'
+	run -64 mess-sub -e t --
+	run -64 mess-sub -e t -- ''
+	run -64 mess-sub -e -- t
+	run -64 mess-sub -l t -- cat
+	run -64 mess-sub --peek t -- cat
+	run -64 mess-sub --ack t/default/1
+	run -64 mess-sub --ack t/default/x/0123456789abcdef
+	run -64 mess-sub --ack t/default/1/0123456789abcdeF
 	run -64 mess-sub -e -s "$(printf 'x%.0s' {1..64})" t
 	run -0 mess-sub -e -s "$(printf 'x%.0s' {1..63})" t
 }

@@ -63,4 +63,11 @@ buf_grew(struct buf *b, size_t n)
 	b->tail += n;
 }
 
+/* Forget the last n bytes. */
+static inline void
+buf_shrink(struct buf *b, size_t n)
+{
+	b->tail -= n;
+}
+
 #endif

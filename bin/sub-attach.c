@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mess-sub: being connected, and again when the engine went away.
+ */
+#include <sysexits.h>
+
+#include "sub.h"
+
+#define BACKOFF_FIRST_MS 50
+#define BACKOFF_MOST_MS 1000
+
+enum mess_err
+sub_attach(struct sub *s, uint64_t take)
+{
+	const struct options *o = s->o;
+	enum mess_err err = MESS_OK;
+
+	for (int i = 0; i < o->topic_count && err == MESS_OK; i++) {
+		s->what = o->topics[i]; /* for what goes wrong */
+		err = o->mode == MODE_TAIL ? mess_tail(s->m, o->topics[i]) :
+		    mess_subscribe(s->m, o->topics[i], o->name, &o->how);
+	}
+	if (err != MESS_OK)
+		return err;
+	s->what = s->all;
+	return take > 0 ? mess_take(s->m, take, o->drain) : MESS_OK;
+}
+
+enum stop
+sub_attach_failed(struct sub *s, enum mess_err err)
+{
+	if (err == MESS_CANCELLED)
+		return sub_cancelled(s);
+	s->status = cli_fail_mess(s->m, err, "%s", cli_cut(s->what));
+	return STOP_FAILED;
+}
+
+enum stop
+sub_engine_failed(struct sub *s, enum mess_err err)
+{
+	if (err == MESS_NODAEMON)
+		return STOP_LOST;
+	if (err == MESS_CANCELLED)
+		return sub_cancelled(s);
+	s->status = cli_fail_mess(s->m, err, "%s", s->what);
+	return STOP_FAILED;
+}
+
+void
+sub_is_damaged(struct sub *s)
+{
+	s->status = cli_fail_mess(s->m, MESS_CORRUPT, "%s", s->what);
+	if (s->left != UINT64_MAX && s->left > 0)
+		s->left--;
+}
+
+/* A restarted engine has what we did not ack; nothing is lost but time. */
+static enum stop
+attach_again(struct sub *s)
+{
+	enum stop stop;
+	enum mess_err err;
+
+	if (s->within) {
+		s->status = cli_fail_mess(s->m, MESS_NODAEMON, "%s: within a message", s->what);
+		return STOP_FAILED;
+	}
+	if (s->o->verbose >= 0)
+		cli_warn("%s: %s, trying again", s->what, mess_detail(s->m));
+	s->waiting_count = 0;
+	buf_reset(&s->out, SUB_OUT_MAX + 1);
+	for (int ms = BACKOFF_FIRST_MS;; ms = ms * 2 < BACKOFF_MOST_MS ? ms * 2 : BACKOFF_MOST_MS) {
+		if ((err = sub_attach(s, s->left)) != MESS_NODAEMON)
+			return err == MESS_OK ? GO_ON : sub_engine_failed(s, err);
+		if ((stop = sub_wait_for(s, -1, 0, ms)) != GO_ON)
+			return stop;
+	}
+}
+
+enum stop
+sub_follow(struct sub *s)
+{
+	enum stop stop;
+	enum mess_err err;
+
+	if ((err = sub_attach(s, s->left)) != MESS_OK)
+		return sub_attach_failed(s, err);
+	while ((stop = sub_print(s)) == STOP_LOST) {
+		if (s->o->drain || s->left == 0) {
+			s->status = cli_fail_mess(s->m, MESS_NODAEMON, "%s", s->what);
+			return STOP_FAILED;
+		}
+		if ((stop = attach_again(s)) != GO_ON)
+			return stop;
+	}
+	return stop;
+}
