@@ -19,8 +19,12 @@ static const struct cli_text text = {
 	"  create TOPIC         make a topic\n"
 	"  delete TOPIC         remove a topic and all its messages\n"
 	"  list [PATTERN]       names of topics; * is one label, a last ** one or more\n"
+	"  pause TOPIC [in|out]  take nothing, hand out nothing, or neither\n"
 	"  peek TOPIC [SEQ|LO-HI]  look at messages, take none\n"
+	"  purge TOPIC          free its messages\n"
 	"  redrive TOPIC [SEQ|LO-HI]  dead letters go back to who gave them up\n"
+	"  resume TOPIC [in|out]  end a pause\n"
+	"  set TOPIC            change its settings\n"
 	"  show TOPIC           its owner, its subscriptions\n"
 	"  stat [TOPIC...]      its counts: published, present, waiting; a pattern does, too\n"
 	"  sub list TOPIC       its subscriptions\n"
@@ -28,6 +32,16 @@ static const struct cli_text text = {
 	"  sub rm|release TOPIC NAME  remove it; free what its consumers hold\n"
 	"  sub seek TOPIC NAME POS    move it\n"
 	"  wait TOPIC --empty   until all is settled\n\n"
+	"      --max-age DUR    create, set: messages older than this go, settled or not\n"
+	"      --keep DUR       create, set: what all have settled stays so long\n"
+	"      --max-bytes SIZE, --max-messages N\n"
+	"                       create, set: how much is kept\n"
+	"      --full WHAT      create, set: then publishers are told (reject), or the\n"
+	"                       oldest go (drop-oldest)\n"
+	"      --max-size SIZE  create, set: of a body\n"
+	"      --max-attempts N create, set: then a message is dead\n"
+	"      --describe TEXT  create, set: for people\n"
+	"      --before TIME    purge: only what came before\n"
 	"      --depth W,C      check: messages of the slowest subscription; more than W\n"
 	"                       is a warning, more than C is critical\n"
 	"      --age W,C        check: age of the oldest message (90s, 5m, 2h)\n"
@@ -39,7 +53,7 @@ static const struct cli_text text = {
 	"      --header N=GLOB  peek, redrive: with a header N like that\n"
 	"      --match N=GLOB   sub add: it gets only those\n"
 	"  -W D                 wait: 124 after this time (90s, 5m, 2h)\n"
-	"      --dry-run        delete, sub rm: say what would go\n"
+	"      --dry-run        delete, purge, sub rm: say what would go\n"
 	"      --yes            the same at a terminal: do it\n"
 	"      --records        peek: envelope, headers, body\n"
 	"      --raw, --text    peek: bodies as they are; for people, also into a pipe\n"
@@ -57,15 +71,24 @@ static const struct option_row {
 	char letter;
 } options[OPT_COUNT] = {
 	[OPT_AGE] = { "age", required_argument, 0 },
+	[OPT_BEFORE] = { "before", required_argument, 0 },
 	[OPT_COLOR] = { "color", required_argument, 0 },
 	[OPT_COUNT_N] = { NULL, required_argument, 'n' },
 	[OPT_DEAD] = { "dead", required_argument, 0 },
 	[OPT_DEPTH] = { "depth", required_argument, 0 },
+	[OPT_DESCRIBE] = { "describe", required_argument, 0 },
 	[OPT_DRY_RUN] = { "dry-run", no_argument, 0 },
 	[OPT_EMPTY] = { "empty", no_argument, 0 },
+	[OPT_FULL] = { "full", required_argument, 0 },
 	[OPT_HEADER] = { "header", required_argument, 0 },
 	[OPT_JSON] = { "json", no_argument, 0 },
+	[OPT_KEEP] = { "keep", required_argument, 0 },
 	[OPT_MATCH] = { "match", required_argument, 0 },
+	[OPT_MAX_AGE] = { "max-age", required_argument, 0 },
+	[OPT_MAX_ATTEMPTS] = { "max-attempts", required_argument, 0 },
+	[OPT_MAX_BYTES] = { "max-bytes", required_argument, 0 },
+	[OPT_MAX_MESSAGES] = { "max-messages", required_argument, 0 },
+	[OPT_MAX_SIZE] = { "max-size", required_argument, 0 },
 	[OPT_PROMETHEUS] = { "prometheus", no_argument, 0 },
 	[OPT_RAW] = { "raw", no_argument, 0 },
 	[OPT_RECORDS] = { "records", no_argument, 0 },
@@ -76,6 +99,10 @@ static const struct option_row {
 	[OPT_YES] = { "yes", no_argument, 0 },
 };
 
+#define SETTINGS (OPT_BIT(OPT_MAX_AGE) | OPT_BIT(OPT_MAX_BYTES) | OPT_BIT(OPT_MAX_MESSAGES) | \
+	OPT_BIT(OPT_MAX_SIZE) | OPT_BIT(OPT_KEEP) | OPT_BIT(OPT_MAX_ATTEMPTS) | OPT_BIT(OPT_FULL) | \
+	OPT_BIT(OPT_DESCRIBE))
+
 static const struct verb {
 	const char *name;
 	const char *missing;	/* what is asked for when operands are too few */
@@ -85,13 +112,18 @@ static const struct verb {
 } verbs[] = {
 	{ "check", "which topic?", 1, 1, OPT_BIT(OPT_AGE) | OPT_BIT(OPT_DEAD) | OPT_BIT(OPT_DEPTH),
 		verb_check },
-	{ "create", "which topic?", 1, 1, 0, verb_create },
+	{ "create", "which topic?", 1, 1, SETTINGS, verb_create },
 	{ "delete", "which topic?", 1, 1, OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES), verb_delete },
 	{ "list", NULL, 0, 1, OPT_BIT(OPT_JSON), verb_list },
+	{ "pause", "which topic?", 1, 2, 0, verb_pause },
 	{ "peek", "which topic?", 1, 2, OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_COUNT_N) | OPT_BIT(OPT_HEADER) |
 		OPT_BIT(OPT_JSON) | OPT_BIT(OPT_RAW) | OPT_BIT(OPT_RECORDS) | OPT_BIT(OPT_SUBSCRIPTION) |
 		OPT_BIT(OPT_TEXT), verb_peek },
+	{ "purge", "which topic?", 1, 1, OPT_BIT(OPT_BEFORE) | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES),
+		verb_purge },
 	{ "redrive", "which topic?", 1, 2, OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_SUBSCRIPTION), verb_redrive },
+	{ "resume", "which topic?", 1, 2, 0, verb_resume },
+	{ "set", "which topic?", 1, 1, SETTINGS, verb_set },
 	{ "show", "which topic?", 1, 1, OPT_BIT(OPT_JSON), verb_show },
 	{ "stat", NULL, 0, 1 << 16, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_PROMETHEUS) | OPT_BIT(OPT_WATCH) |
 		OPT_BIT(OPT_COLOR), verb_stat },

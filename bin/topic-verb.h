@@ -14,15 +14,24 @@
  */
 enum topic_option {
 	OPT_AGE,
+	OPT_BEFORE,
 	OPT_COLOR,
 	OPT_COUNT_N,
 	OPT_DEAD,
 	OPT_DEPTH,
+	OPT_DESCRIBE,
 	OPT_DRY_RUN,
 	OPT_EMPTY,
+	OPT_FULL,
 	OPT_HEADER,
 	OPT_JSON,
+	OPT_KEEP,
 	OPT_MATCH,
+	OPT_MAX_AGE,
+	OPT_MAX_ATTEMPTS,
+	OPT_MAX_BYTES,
+	OPT_MAX_MESSAGES,
+	OPT_MAX_SIZE,
 	OPT_PROMETHEUS,
 	OPT_RAW,
 	OPT_RECORDS,
@@ -75,8 +84,12 @@ int verb_check(struct mess *m, const struct topic_call *c);
 int verb_create(struct mess *m, const struct topic_call *c);
 int verb_delete(struct mess *m, const struct topic_call *c);
 int verb_list(struct mess *m, const struct topic_call *c);
+int verb_pause(struct mess *m, const struct topic_call *c);
 int verb_peek(struct mess *m, const struct topic_call *c);
+int verb_purge(struct mess *m, const struct topic_call *c);
 int verb_redrive(struct mess *m, const struct topic_call *c);
+int verb_resume(struct mess *m, const struct topic_call *c);
+int verb_set(struct mess *m, const struct topic_call *c);
 int verb_show(struct mess *m, const struct topic_call *c);
 int verb_stat(struct mess *m, const struct topic_call *c);
 int verb_sub(struct mess *m, const struct topic_call *c);

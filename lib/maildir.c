@@ -25,6 +25,7 @@
 
 #include "base/fd.h"
 #include "base/fs.h"
+#include "conf.h"
 #include "names.h"
 #include "record.h"
 
@@ -114,9 +115,22 @@ open_topic(int spool, const char *topic, int *out)
 enum mess_err
 maildir_check(int spool, const char *topic)
 {
+	char text[CONF_TOPIC_MAX];
 	AUTO_FD int dir = -1;
+	AUTO_FD int settings = -1;
+	struct conf_topic conf;
+	enum mess_err err;
+	ssize_t n;
 
-	return open_topic(spool, topic, &dir);
+	if ((err = open_topic(spool, topic, &dir)) != MESS_OK ||
+	    (err = fs_open_file(dir, "topic", O_RDONLY, &settings)) != MESS_OK)
+		return err;
+	if ((n = fd_pread_full(settings, text, sizeof text, 0)) == -1)
+		return err_from_errno();
+	if ((err = conf_read_topic(text, (size_t)n, &conf)) != MESS_OK)
+		return err;
+	return conf.paused_in || conf.max_size != 0 || conf.max_bytes != 0 || conf.max_messages != 0 ?
+	    MESS_LIMIT : MESS_OK;
 }
 
 static enum mess_err

@@ -40,7 +40,11 @@ void maildir_abort(struct maildir *d);
 NODISCARD enum mess_err maildir_put(int spool, const char *topic, enum maildir_form form,
     const void *data, size_t len);
 
-/* Whether maildir_begin would find the topic. */
+/*
+ * Whether maildir_begin would find the topic, and nothing in its settings
+ * could refuse a message: MESS_LIMIT when the engine has to be asked,
+ * because only it knows how full the topic is.
+ */
 NODISCARD enum mess_err maildir_check(int spool, const char *topic);
 
 #endif
