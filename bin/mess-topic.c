@@ -18,6 +18,8 @@ static const struct cli_text text = {
 	"  check TOPIC          a monitor's plug-in: 0, 1, 2 by the limits, 3 unknown\n"
 	"  create TOPIC         make a topic\n"
 	"  delete TOPIC         remove a topic and all its messages\n"
+	"  export TOPIC         all that is kept, as records on standard output\n"
+	"  import TOPIC         records, or the tar of a maildir, from standard input\n"
 	"  list [PATTERN]       names of topics; * is one label, a last ** one or more\n"
 	"  pause TOPIC [in|out]  take nothing, hand out nothing, or neither\n"
 	"  peek TOPIC [SEQ|LO-HI]  look at messages, take none\n"
@@ -31,6 +33,7 @@ static const struct cli_text text = {
 	"  sub add TOPIC NAME [POS]   make one, from oldest, now, N, -N, a time\n"
 	"  sub rm|release TOPIC NAME  remove it; free what its consumers hold\n"
 	"  sub seek TOPIC NAME POS    move it\n"
+	"  verify [TOPIC...]    read everything; name what is damaged, 65\n"
 	"  wait TOPIC --empty   until all is settled\n\n"
 	"      --max-age DUR    create, set: messages older than this go, settled or not\n"
 	"      --keep DUR       create, set: what all have settled stays so long\n"
@@ -114,6 +117,8 @@ static const struct verb {
 		verb_check },
 	{ "create", "which topic?", 1, 1, SETTINGS, verb_create },
 	{ "delete", "which topic?", 1, 1, OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES), verb_delete },
+	{ "export", "which topic?", 1, 1, 0, verb_export },
+	{ "import", "which topic?", 1, 1, 0, verb_import },
 	{ "list", NULL, 0, 1, OPT_BIT(OPT_JSON), verb_list },
 	{ "pause", "which topic?", 1, 2, 0, verb_pause },
 	{ "peek", "which topic?", 1, 2, OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_COUNT_N) | OPT_BIT(OPT_HEADER) |
@@ -129,6 +134,7 @@ static const struct verb {
 		OPT_BIT(OPT_COLOR), verb_stat },
 	{ "sub", "list, add, rm, seek or release?", 1, 4, OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_DRY_RUN) |
 		OPT_BIT(OPT_JSON) | OPT_BIT(OPT_MATCH) | OPT_BIT(OPT_YES), verb_sub },
+	{ "verify", NULL, 0, 1 << 16, 0, verb_verify },
 	{ "wait", "which topic?", 1, 1, OPT_BIT(OPT_EMPTY) | OPT_BIT(OPT_WAIT), verb_wait },
 };
 

@@ -83,6 +83,8 @@ const char *call_header(const char *verb, const struct topic_call *c);
 int verb_check(struct mess *m, const struct topic_call *c);
 int verb_create(struct mess *m, const struct topic_call *c);
 int verb_delete(struct mess *m, const struct topic_call *c);
+int verb_export(struct mess *m, const struct topic_call *c);
+int verb_import(struct mess *m, const struct topic_call *c);
 int verb_list(struct mess *m, const struct topic_call *c);
 int verb_pause(struct mess *m, const struct topic_call *c);
 int verb_peek(struct mess *m, const struct topic_call *c);
@@ -93,6 +95,7 @@ int verb_set(struct mess *m, const struct topic_call *c);
 int verb_show(struct mess *m, const struct topic_call *c);
 int verb_stat(struct mess *m, const struct topic_call *c);
 int verb_sub(struct mess *m, const struct topic_call *c);
+int verb_verify(struct mess *m, const struct topic_call *c);
 int verb_wait(struct mess *m, const struct topic_call *c);
 
 /* topic-lines.c: the next line of a text; false at its end.  Words are borrowed, and ended in place. */
