@@ -400,7 +400,7 @@ damaged_record(struct pub *p)
 static enum mess_err
 queue_record(struct pub *p, const struct record *r, size_t record_len)
 {
-	AUTO_BUF struct buf headers = BUF_INIT(RECORD_HEADERS_MAX);
+	AUTO_BUF struct buf headers = BUF_INIT(RECORD_BLOCK_MAX + RECORD_HEADERS_MAX);
 	size_t rest = (size_t)record_rest_len(r);
 	const char *at = buf_data(&p->in) + record_len - rest;
 	struct mess_message msg;
@@ -453,7 +453,7 @@ stream_record_body(struct pub *p, const struct record *r, struct record_summer *
 static enum mess_err
 stream_record(struct pub *p, const struct record *r, size_t line)
 {
-	AUTO_BUF struct buf headers = BUF_INIT(RECORD_HEADERS_MAX);
+	AUTO_BUF struct buf headers = BUF_INIT(RECORD_BLOCK_MAX + RECORD_HEADERS_MAX);
 	struct record_summer *sum;
 	enum mess_err err;
 

@@ -14,7 +14,8 @@
 
 #include "maildir.h"
 
-#define BATCH_MAX (PROTOCOL_BATCH_MAX + 64)	/* one message of the largest size fits */
+/* One message of the largest size fits. */
+#define BATCH_MAX (MESS_INLINE_MAX + PROTOCOL_HEADERS_MAX + 64)
 #define FILE_BATCH ((size_t)1 << 20)	/* of a .rec file: few syncs, little memory */
 #define ITEM_LINE_MAX 42		/* "HLEN BLEN\n" of two 64-bit numbers */
 

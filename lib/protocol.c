@@ -381,17 +381,18 @@ check_form(const struct request *r, const char **why)
 
 #define TEXT(limit) TEXT_OF(limit)
 #define TEXT_OF(limit) #limit
-_Static_assert(MESS_INLINE_MAX == 262144 && PROTOCOL_BATCH_MAX == 278528, "said below");
+_Static_assert(MESS_INLINE_MAX == 262144 && PROTOCOL_BATCH_MAX == 4194304 &&
+    PROTOCOL_HEADERS_MAX == 9216, "said below");
 
 static enum mess_err
 check_limits(const struct request *r, const char **why)
 {
-	if (r->headers_len > RECORD_HEADERS_MAX)
-		return refuse(MESS_TOOBIG, why, "headers are at most " TEXT(RECORD_HEADERS_MAX) " bytes");
+	if (r->headers_len > PROTOCOL_HEADERS_MAX)
+		return refuse(MESS_TOOBIG, why, "headers are at most 8192 bytes, with instructions 9216");
 	if (r->verb == REQ_PUB && r->body_len > MESS_INLINE_MAX)
 		return refuse(MESS_TOOBIG, why, "a body of PUB is at most 262144 bytes: use STREAM");
 	if (r->verb == REQ_PUBS && r->body_len > PROTOCOL_BATCH_MAX)
-		return refuse(MESS_TOOBIG, why, "a batch is at most 278528 bytes");
+		return refuse(MESS_TOOBIG, why, "a batch is at most 4194304 bytes");
 	if (r->options_len > PROTOCOL_OPTIONS_MAX)
 		return refuse(MESS_TOOBIG, why, "options are at most 8192 bytes");
 	if (r->verb == REQ_PUBS && r->count > PROTOCOL_BATCH_COUNT)
@@ -507,7 +508,7 @@ protocol_read_item(const char *data, size_t len, uint64_t *headers_len, uint64_t
 	if (!record_read_number(&at, end, &headers) || at == end || *at++ != ' ' ||
 	    !record_read_number(&at, end, &body) || at == end || *at++ != '\n')
 		return MESS_PROTOCOL;
-	if (headers > RECORD_HEADERS_MAX || body > MESS_INLINE_MAX)
+	if (headers > PROTOCOL_HEADERS_MAX || body > MESS_INLINE_MAX)
 		return MESS_TOOBIG;
 	*headers_len = headers;
 	*body_len = body;

@@ -11,7 +11,8 @@
 
 #define PROTOCOL_VERSION 1
 #define PROTOCOL_LINE_MAX 4096		/* with its newline */
-#define PROTOCOL_BATCH_MAX (MESS_INLINE_MAX + 16384) /* bytes of one PUBS */
+#define PROTOCOL_HEADERS_MAX (RECORD_HEADERS_MAX + 1024)	/* with instructions before them */
+#define PROTOCOL_BATCH_MAX ((size_t)4 * 1024 * 1024)	/* bytes of one PUBS */
 #define PROTOCOL_BATCH_COUNT 16384	/* messages of one PUBS */
 #define PROTOCOL_CHUNK_MAX ((size_t)1024 * 1024)	/* bytes of one STREAM chunk */
 #define PROTOCOL_TAKE_MAX INT64_MAX

@@ -254,7 +254,7 @@ take_line(const char **at, const char *end, struct record *out)
 	    take_number32(at, end, UINT32_MAX, &out->uid) &&
 	    take_number32(at, end, UINT32_MAX, &out->gid) &&
 	    take_number32(at, end, INT32_MAX, &out->pid) &&
-	    take_number32(at, end, RECORD_HEADERS_MAX, &out->headers_len) &&
+	    take_number32(at, end, RECORD_BLOCK_MAX, &out->headers_len) &&
 	    take_number(at, end, ' ', &out->body_len) &&
 	    out->body_len <= RECORD_BODY_MAX &&
 	    (!out->apart || out->body_len > MESS_INLINE_MAX) &&

@@ -23,13 +23,13 @@
 #include "base/err.h"
 
 #define RECORD_LINE_MAX 192	/* longest first line with its newline */
-#define RECORD_HEADERS_MAX 8192
+#define RECORD_HEADERS_MAX 8192	/* of a caller */
 #define RECORD_BLOCK_MAX 16384	/* headers of a record, those of the engine with them */
 #define RECORD_BODY_MAX ((uint64_t)INT64_MAX)	/* so that sums of lengths do not overflow */
 #define RECORD_HEADERS_COUNT 64
 #define RECORD_HEADER_NAME_MAX 64
 /* Longest record that a segment holds: line, headers, inline body, two newlines. */
-#define RECORD_MAX (RECORD_LINE_MAX + RECORD_HEADERS_MAX + MESS_INLINE_MAX + 2)
+#define RECORD_MAX (RECORD_LINE_MAX + RECORD_BLOCK_MAX + MESS_INLINE_MAX + 2)
 
 struct record {
 	uint64_t seq;

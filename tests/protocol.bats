@@ -188,7 +188,7 @@ ERR protocol"
 	assert_equal "$(tail -n 1 replies)" "OK 2"
 	(printf 'HELLO 1\nPUB t 8193 0\n'; head -c 8193 /dev/zero; printf 'RESUME\n') | talk >replies
 	assert_equal "$(sed 's/^\(ERR [a-z]*\) .*/\1/' replies | tail -n +2 | xargs)" "ERR toobig OK"
-	(printf 'HELLO 1\nPUBS t 1 278529\n'; head -c 278529 /dev/zero; printf 'RESUME\n') | talk >replies
+	(printf 'HELLO 1\nPUBS t 1 4194305\n'; head -c 4194305 /dev/zero; printf 'RESUME\n') | talk >replies
 	assert_equal "$(sed 's/^\(ERR [a-z]*\) .*/\1/' replies | tail -n +2 | xargs)" "ERR toobig OK"
 	(printf 'HELLO 1\nPUBS t 16385 65540\n'; yes '0 0' | head -n 16385; printf 'RESUME\n') | talk >replies
 	assert_equal "$(sed 's/^\(ERR [a-z]*\) .*/\1/' replies | tail -n +2 | xargs)" "ERR toobig OK"

@@ -203,7 +203,7 @@ require_same(const struct buf *b, const char *line, size_t len)
 static void
 check_request(const struct request *r)
 {
-	require(r->headers_len <= RECORD_HEADERS_MAX);
+	require(r->headers_len <= PROTOCOL_HEADERS_MAX);
 	require(r->verb != REQ_PUB || r->body_len <= MESS_INLINE_MAX);
 	require(r->verb != REQ_PUBS || r->body_len <= PROTOCOL_BATCH_MAX);
 	require(r->verb != REQ_PUBS || (r->count > 0 && r->count <= PROTOCOL_BATCH_COUNT));

@@ -102,7 +102,7 @@ static const char session[] =
     "STAT *\n"
     "STREAM orders 6\nA: bc\n4\nSTAT2\n\n\n0\n"
     "STREAM bad..name 3\nabc5\nHELLO1\nx0\n"
-    "PUB orders 9000 3\n";	/* refused: too many headers; they follow */
+    "PUB orders 9500 3\n";	/* refused: too many headers; they follow */
 
 /* The session's text, with a refusal for its size in it; its length. */
 static size_t
@@ -111,8 +111,8 @@ make_session(char *out)
 	size_t n = sizeof session - 1;
 
 	memcpy(out, session, n);
-	memset(out + n, 'P', 9003);
-	n += 9003;
+	memset(out + n, 'P', 9503);
+	n += 9503;
 	n += (size_t)sprintf(out + n, "ACK orders 1 5-9 12\nSUB orders nightly\nTAKE 5 now\nLIST **\n");
 	return n;
 }
@@ -135,7 +135,7 @@ TEST("input: a session is what was sent")
 	    "STAT\n\n" "\nend"
 	    "\nrefused 3 bad..name  3 0 0 2"
 	    "HELLOx" "\nend"
-	    "\nrefused 1 orders  9000 3 0 4"
+	    "\nrefused 1 orders  9500 3 0 4"
 	    "\nrequest 10 orders  0 0 0 0 1-1 5-9 12-12"
 	    "\nrequest 5 orders nightly 0 0 0 0"
 	    "\nrequest 9   0 0 5 0"
@@ -223,7 +223,7 @@ TEST("input: bodies, headers and batches at their limits, one less and one more"
 		size_t limit, beside;
 	} cases[] = {
 		{ "PUB orders 0 ", "", MESS_INLINE_MAX, 0 },
-		{ "PUB orders ", " 5", RECORD_HEADERS_MAX, 5 },
+		{ "PUB orders ", " 5", PROTOCOL_HEADERS_MAX, 5 },
 		{ "PUBS orders 3 ", "", PROTOCOL_BATCH_MAX, 0 },
 		{ "PUBS orders ", " 7", PROTOCOL_BATCH_COUNT, 7 },
 	};
@@ -362,12 +362,12 @@ TEST("input: memory is bounded by the longest request and empty when idle")
 	input_next(&in, &item);
 	input_next(&in, &item);
 	CHECK(item.kind == INPUT_MORE && input_end(&in) == MESS_OK && !input_is_idle(&in));
-	while (item.kind == INPUT_MORE && sent < (size_t)1 << 20) {
+	while (item.kind == INPUT_MORE && sent < (size_t)8 << 20) {
 		size_t n = PROTOCOL_BATCH_MAX - sent < sizeof bytes ? PROTOCOL_BATCH_MAX - sent : sizeof bytes;
 
 		CHECK(input_begin(&in, bytes, n) == MESS_OK);
 		input_next(&in, &item);
-		CHECK(in.held.cap <= (size_t)1024 * 1024);
+		CHECK(in.held.cap <= (size_t)8 * 1024 * 1024);
 		CHECK(item.kind != INPUT_REQUEST || item.payload_len == PROTOCOL_BATCH_MAX);
 		CHECK(input_end(&in) == MESS_OK);
 		sent += n;

@@ -88,6 +88,28 @@ TEST("log: the first message of all may be as large as any")
 	}
 }
 
+TEST("log: the longest record, with headers of the engine beside a caller's, is read back")
+{
+	static char headers[RECORD_BLOCK_MAX], body[MESS_INLINE_MAX];
+	struct mess_message msg = { .headers = headers, .headers_len = sizeof headers, .body = body,
+		.body_len = sizeof body };
+	struct log_cursor cursor = { 0 };
+	struct log_run run;
+	struct storage g;
+	uint64_t seq;
+
+	memset(headers, 'x', sizeof headers);
+	storage_begin(&g);
+	CHECK(storage_append(&g, 10) == 1);
+	CHECK(log_append(storage_log(&g), &somebody, &msg, &seq) == MESS_OK && seq == 2);
+	CHECK(storage_append(&g, 10) == 3);
+	storage_commit(&g);
+	storage_reopen(&g);
+	CHECK(log_read(g.reader, storage_log(&g), &cursor, 2, 2, RECORD_MAX, &run) == MESS_OK);
+	CHECK(run.first == 2 && run.last == 2 && run.len > sizeof headers + sizeof body);
+	storage_end(&g);
+}
+
 TEST("log: an append that is refused takes nothing away that was there")
 {
 	static char body[MESS_INLINE_MAX];

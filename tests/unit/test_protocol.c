@@ -88,7 +88,7 @@ TEST("request: SUB and TAIL take patterns, SUB options; options of no bytes are 
 	CHECK(judge("SUB orders nightly 0") == MESS_PROTOCOL);
 	CHECK(judge("CREATE orders 0") == MESS_PROTOCOL);
 	CHECK(judge("SET orders 8192") == MESS_OK);
-	CHECK(judge("SET orders 8193") == MESS_TOOBIG);
+	CHECK(judge("SET orders 9217") == MESS_TOOBIG);
 }
 
 TEST("request: what settles one message names it by number")
@@ -309,15 +309,15 @@ TEST("request: a number has one spelling and is at most 2^63-1")
 		}
 }
 
-TEST("request: headers have 8191, 8192, but not 8193 bytes")
+TEST("request: headers have 9215, 9216 (8192 and instructions), but not 9217 bytes")
 {
 	struct request r;
 
-	CHECK(judge("PUB a 8191 0") == MESS_OK);
-	CHECK(judge("PUB a 8192 0") == MESS_OK);
-	CHECK(request("PUB a 8193 7", &r) == MESS_TOOBIG && r.headers_len == 8193 && r.body_len == 7);
-	CHECK(judge("STREAM a 8192") == MESS_OK);
-	CHECK(request("STREAM a 8193", &r) == MESS_TOOBIG && r.headers_len == 8193);
+	CHECK(judge("PUB a 9215 0") == MESS_OK);
+	CHECK(judge("PUB a 9216 0") == MESS_OK);
+	CHECK(request("PUB a 9217 7", &r) == MESS_TOOBIG && r.headers_len == 9217 && r.body_len == 7);
+	CHECK(judge("STREAM a 9216") == MESS_OK);
+	CHECK(request("STREAM a 9217", &r) == MESS_TOOBIG && r.headers_len == 9217);
 }
 
 TEST("request: a body has 262143, 262144, but not 262145 bytes")
@@ -358,7 +358,7 @@ TEST("request: with a bad name the counted bytes are known")
 	struct request r;
 
 	CHECK(request("PUB A 12 34", &r) == MESS_BADNAME && r.headers_len == 12 && r.body_len == 34);
-	CHECK(request("PUB a..b 8193 34", &r) == MESS_BADNAME && r.headers_len == 8193 && r.body_len == 34);
+	CHECK(request("PUB a..b 9217 34", &r) == MESS_BADNAME && r.headers_len == 9217 && r.body_len == 34);
 	CHECK(request("PUBS A 5 600", &r) == MESS_BADNAME && r.body_len == 600);
 	CHECK(request("STREAM A 5", &r) == MESS_BADNAME && r.headers_len == 5);
 	CHECK(request("PUB A x 34", &r) == MESS_PROTOCOL);
@@ -448,7 +448,7 @@ TEST("item: two lengths and a newline, whatever follows")
 	CHECK(item("0 0\n", 4, &headers, &body, &used) == MESS_OK);
 	CHECK(headers == 0 && body == 0 && used == 4);
 	CHECK(judge_item("8192 262144\n") == MESS_OK);
-	CHECK(judge_item("8193 262144\n") == MESS_TOOBIG);
+	CHECK(judge_item("9217 262144\n") == MESS_TOOBIG);
 	CHECK(judge_item("8192 262145\n") == MESS_TOOBIG);
 }
 

@@ -99,7 +99,7 @@ TEST("record: an empty message is read back")
 TEST("record: the largest numbers are read back, within RECORD_LINE_MAX")
 {
 	struct record r = { .seq = UINT64_MAX, .sec = UINT64_MAX, .nsec = 999999999, .uid = UINT32_MAX,
-		.gid = UINT32_MAX, .pid = INT32_MAX, .headers_len = RECORD_HEADERS_MAX,
+		.gid = UINT32_MAX, .pid = INT32_MAX, .headers_len = RECORD_BLOCK_MAX,
 		.body_len = RECORD_BODY_MAX };
 	char line[RECORD_LINE_MAX];
 	struct record got;
@@ -108,7 +108,7 @@ TEST("record: the largest numbers are read back, within RECORD_LINE_MAX")
 	CHECK(len < RECORD_LINE_MAX);
 	CHECK(record_read_line(line, len, &got) == MESS_OK);
 	CHECK(same(&r, &got));
-	CHECK(record_rest_len(&got) == RECORD_HEADERS_MAX + RECORD_BODY_MAX + 2);
+	CHECK(record_rest_len(&got) == RECORD_BLOCK_MAX + RECORD_BODY_MAX + 2);
 	CHECK(record_sum_holds(&got, UINT64_MAX));
 	CHECK(!record_sum_holds(&got, 0));
 }
@@ -132,8 +132,8 @@ TEST("record: a number at its limit is read, one above is refused")
 	CHECK(read_line(LINE("1", "2.000000000", "4", "5", "2147483647", "7", "8")) == MESS_OK);
 	CHECK(read_line(LINE("1", "2.000000000", "4", "5", "2147483648", "7", "8")) == MESS_BADDATA);
 	CHECK(read_line(LINE("1", "2.000000000", "4", "5", "6", "8191", "8")) == MESS_OK);
-	CHECK(read_line(LINE("1", "2.000000000", "4", "5", "6", "8192", "8")) == MESS_OK);
-	CHECK(read_line(LINE("1", "2.000000000", "4", "5", "6", "8193", "8")) == MESS_BADDATA);
+	CHECK(read_line(LINE("1", "2.000000000", "4", "5", "6", "16384", "8")) == MESS_OK);
+	CHECK(read_line(LINE("1", "2.000000000", "4", "5", "6", "16385", "8")) == MESS_BADDATA);
 	CHECK(read_line(LINE("1", "2.000000000", "4", "5", "6", "7", "9223372036854775807")) == MESS_OK);
 	CHECK(read_line(LINE("1", "2.000000000", "4", "5", "6", "7", "9223372036854775808")) == MESS_BADDATA);
 }
@@ -482,12 +482,12 @@ TEST("record: random records are read back, and their lines are printf's")
 TEST("record: the largest record that a segment holds is RECORD_MAX at most")
 {
 	AUTO_BUF struct buf b = BUF_INIT(BUF_MAX);
-	static char headers[RECORD_HEADERS_MAX + 1], body[MESS_INLINE_MAX];
+	static char headers[RECORD_BLOCK_MAX + 1], body[MESS_INLINE_MAX];
 	struct record r = { .seq = UINT64_MAX, .sec = UINT64_MAX, .uid = UINT32_MAX,
 		.gid = UINT32_MAX, .pid = INT32_MAX }, got;
 	size_t len;
 
-	memset(headers, 'x', RECORD_HEADERS_MAX);
+	memset(headers, 'x', RECORD_BLOCK_MAX);
 	write_record(&b, &r, headers, body, MESS_INLINE_MAX);
 	CHECK(buf_len(&b) <= RECORD_MAX);
 	CHECK(read_copy(buf_data(&b), buf_len(&b), &got, &len) == MESS_OK);
