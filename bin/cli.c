@@ -413,6 +413,17 @@ decide(const struct cli_where *w, const char **socket, const char **spool)
 		*socket = CLI_SYSTEM_SOCKET;
 }
 
+char *
+cli_spool(const struct cli_where *w)
+{
+	const char *socket, *spool;
+
+	decide(w, &socket, &spool);
+	if (socket != NULL)
+		return NULL;
+	return spool != NULL ? strdup(spool) : cli_personal_spool();
+}
+
 struct mess *
 cli_open(const struct cli_where *w)
 {

@@ -78,6 +78,9 @@ char *cli_personal_spool(void);
 /* The one operand that is left, a topic; exits with EX_USAGE for none, an empty one, or more. */
 const char *cli_topic(int argc, char *argv[], const struct cli_text *text);
 
+/* The directory of the spool that cli_open would use, to be freed; NULL where that is a socket. */
+char *cli_spool(const struct cli_where *w);
+
 /* A handle for where options, environment and installation say; exits when that fails. */
 struct mess *cli_open(const struct cli_where *w);
 

@@ -19,6 +19,7 @@ static const struct cli_text text = {
 	"  create TOPIC         make a topic\n"
 	"  delete TOPIC         remove a topic and all its messages\n"
 	"  export TOPIC         all that is kept, as records on standard output\n"
+	"  fsck                 is every number accounted for? 65 if not\n"
 	"  import TOPIC         records, or the tar of a maildir, from standard input\n"
 	"  list [PATTERN]       names of topics; * is one label, a last ** one or more\n"
 	"  pause TOPIC [in|out]  take nothing, hand out nothing, or neither\n"
@@ -56,6 +57,7 @@ static const struct cli_text text = {
 	"      --header N=GLOB  peek, redrive: with a header N like that\n"
 	"      --match N=GLOB   sub add: it gets only those\n"
 	"  -W D                 wait: 124 after this time (90s, 5m, 2h)\n"
+	"      --repair         fsck: mend what is certain; not while an engine runs\n"
 	"      --dry-run        delete, purge, sub rm: say what would go\n"
 	"      --yes            the same at a terminal: do it\n"
 	"      --records        peek: envelope, headers, body\n"
@@ -95,6 +97,7 @@ static const struct option_row {
 	[OPT_PROMETHEUS] = { "prometheus", no_argument, 0 },
 	[OPT_RAW] = { "raw", no_argument, 0 },
 	[OPT_RECORDS] = { "records", no_argument, 0 },
+	[OPT_REPAIR] = { "repair", no_argument, 0 },
 	[OPT_SUBSCRIPTION] = { "subscription", required_argument, 's' },
 	[OPT_TEXT] = { "text", no_argument, 0 },
 	[OPT_WAIT] = { NULL, required_argument, 'W' },
@@ -118,6 +121,7 @@ static const struct verb {
 	{ "create", "which topic?", 1, 1, SETTINGS, verb_create },
 	{ "delete", "which topic?", 1, 1, OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES), verb_delete },
 	{ "export", "which topic?", 1, 1, 0, verb_export },
+	{ "fsck", NULL, 0, 0, OPT_BIT(OPT_REPAIR), verb_fsck },
 	{ "import", "which topic?", 1, 1, 0, verb_import },
 	{ "list", NULL, 0, 1, OPT_BIT(OPT_JSON), verb_list },
 	{ "pause", "which topic?", 1, 2, 0, verb_pause },

@@ -35,6 +35,7 @@ enum topic_option {
 	OPT_PROMETHEUS,
 	OPT_RAW,
 	OPT_RECORDS,
+	OPT_REPAIR,
 	OPT_SUBSCRIPTION,
 	OPT_TEXT,
 	OPT_WAIT,
@@ -84,6 +85,7 @@ int verb_check(struct mess *m, const struct topic_call *c);
 int verb_create(struct mess *m, const struct topic_call *c);
 int verb_delete(struct mess *m, const struct topic_call *c);
 int verb_export(struct mess *m, const struct topic_call *c);
+int verb_fsck(struct mess *m, const struct topic_call *c);
 int verb_import(struct mess *m, const struct topic_call *c);
 int verb_list(struct mess *m, const struct topic_call *c);
 int verb_pause(struct mess *m, const struct topic_call *c);
