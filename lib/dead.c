@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/fs.h"
 #include "body.h"
+#include "retention.h"
 #include "sift.h"
 
 #define SUFFIX ".dead"
@@ -129,11 +130,14 @@ static enum mess_err
 move(const struct move *m, const struct letter *l)
 {
 	size_t len = buf_len(&l->block) + (l->body != NULL ? (size_t)l->record.body_len : 0);
+	struct retention_load load = { .count = 1, .bytes = buf_len(&l->block) + l->record.body_len };
 	struct range run = { l->record.seq, l->record.seq };
 	struct log_mark mark;
 	enum mess_err err;
 	uint64_t seq;
 
+	if (!retention_has_room(m->to, &load, false))
+		return m->to->conf.paused_in ? MESS_PAUSED : MESS_FULL;
 	if ((err = store_room(log_store(m->to->log), len + 2 * PLACE_SIZE + 128 * 1024)) != MESS_OK ||
 	    (err = log_begin(m->to->log, 1, len, &mark)) != MESS_OK)
 		return err;
@@ -142,6 +146,8 @@ move(const struct move *m, const struct letter *l)
 		    subscription_settle(m->sub, l->record.seq, m->how);
 	if (err != MESS_OK)
 		log_rewind(m->to->log, &mark);
+	else
+		retention_stored(m->to);
 	return err;
 }
 

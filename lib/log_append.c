@@ -399,6 +399,7 @@ log_rewind(struct log *l, const struct log_mark *mark)
 	journal_rewind(store_journal(l->store), mark->journal);
 	if (l->segments > mark->segments)
 		unroll(l, mark->segments);
+	log_rewind_bodies(l, mark->next);
 	l->next = mark->next;
 	/* An empty tail may have been replaced since: its first line is put again. */
 	l->tail_off = l->next == l->tail->first ? 0 : mark->tail_off;

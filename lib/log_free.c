@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "body.h"
 #include "log_private.h"
@@ -41,6 +42,18 @@ log_add_body(struct log *l, uint64_t seq, uint64_t bytes)
 {
 	l->body_list[l->body_end++] = (struct log_body){ seq, bytes };
 	l->body_bytes += bytes;
+}
+
+void
+log_rewind_bodies(struct log *l, uint64_t next)
+{
+	char name[SEGMENT_NAME_LEN + 8];
+
+	while (l->body_end > l->body_head && l->body_list[l->body_end - 1].seq >= next) {
+		l->body_bytes -= l->body_list[--l->body_end].bytes;
+		segment_name(l->body_list[l->body_end].seq, BODY_SUFFIX, name);
+		(void)unlinkat(l->cur, name, 0); /* the next opening finds it again */
+	}
 }
 
 static void

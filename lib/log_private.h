@@ -70,6 +70,8 @@ NODISCARD enum mess_err log_roll(struct log *l);
 /* Room for one more body in the list, before its message is appended. */
 NODISCARD enum mess_err log_have_body(struct log *l);
 void log_add_body(struct log *l, uint64_t seq, uint64_t bytes);
+/* Those of messages from next on, which were taken back, go. */
+void log_rewind_bodies(struct log *l, uint64_t next);
 /* The files and their bytes are known: from now on they are kept up to date. */
 void log_count_bytes(struct log *l);
 /* After a commit that freed files, or at opening. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "auth.h"
+#include "dead.h"
 
 /* Payload of a reply that may be asked for in pieces. */
 struct listing {
@@ -150,25 +151,6 @@ add_sub_stat(const struct subscription *sub, struct buf *out)
 	    p->match[0] == '\0' ? "-" : p->match);
 }
 
-/* What waits in NAME.dead. */
-static uint64_t
-dead_waiting(struct session *s, const struct topic *t)
-{
-	char name[NAME_TOPIC_MAX + 8];
-	struct subscriptions *set;
-	uint64_t waiting = 0;
-	struct topic *dead;
-
-	(void)snprintf(name, sizeof name, "%s.dead", t->name); /* fits by its size */
-	if ((dead = topics_find(s->host->topics, name)) == NULL ||
-	    topic_use(s->host->topics, dead) != MESS_OK)
-		return 0;
-	if (subscriptions_of(dead, &set) == MESS_OK)
-		waiting = depth(dead->log, set);
-	topic_release(s->host->topics, dead);
-	return waiting;
-}
-
 /* The subscription because of which the oldest message is still there, or "-". */
 static const char *
 held_by(const struct log *l, struct subscriptions *set)
@@ -219,7 +201,7 @@ add_counts(struct session *s, struct topic *t, struct subscriptions *set, struct
 		{ "dropped", log_counted(l, LOG_DROPPED) },
 		{ "refused", log_counted(l, LOG_REFUSED) },
 		{ "duplicates", log_counted(l, LOG_DUPLICATES) },
-		{ "dead", dead_waiting(s, t) },
+		{ "dead", dead_waiting(s->host->topics, t) },
 	};
 	uint64_t sec = 0;
 	uint32_t nsec = 0;

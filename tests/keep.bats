@@ -321,6 +321,23 @@ sampled() {
 	account_holds
 }
 
+@test "keep: a dead letter for which there is no room waits, and nothing is lost" {
+	deliverd_start
+	seq 3 | mess-pub -l t
+	run -123 mess-sub -n 1 t -- sh -c 'exit 65'
+	mess-topic set t.dead --max-messages 1
+
+	run -123 mess-sub -n 1 t -- sh -c 'exit 65'
+
+	count_is t.dead present 1
+	[ "$(stat_of t dead default)" = 1 ]
+	[ "$(stat_of t delayed default)" = 1 ]
+	account_holds
+	mess-topic set t --max-messages 2
+	run -75 mess-topic redrive t
+	count_is t.dead depth 1
+}
+
 # --- pause --------------------------------------------------------------------
 
 @test "keep: a topic that is paused takes nothing: 75, with and without an engine" {
@@ -395,7 +412,7 @@ sampled() {
 		seq $((RANDOM % 300 + 1)) | mess-pub -q -l t
 		seq $((RANDOM % 50 + 1)) | mess-pub -q -l u
 		mess-sub -q -n $((RANDOM % 200 + 1)) -e -s a t >/dev/null
-		mess-sub -q -n $((RANDOM % 20 + 1)) -e -s b u >/dev/null
+		mess-sub -q -n $((RANDOM % 20 + 1)) -e -s b u -- sh -c 'exit $(($$ % 2 * 65))' || [ $? -eq 123 ]
 		[ "$round" -ne 3 ] || mess-topic purge --yes t
 		mess-sub -q -n 30 -e -s "c$((round % 2))" t >/dev/null
 		if [ $((round % 2)) -eq 0 ]; then
