@@ -9,18 +9,45 @@
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MOST_MS 1000
 
-enum mess_err
-sub_attach(struct sub *s, uint64_t take)
+static bool
+is_pattern(const char *topic)
+{
+	return strchr(topic, '*') != NULL;
+}
+
+static bool
+is_repeated(const struct options *o, int i)
+{
+	for (int k = 0; k < i; k++)
+		if (strcmp(o->topics[k], o->topics[i]) == 0)
+			return true;
+	return false;
+}
+
+static enum mess_err
+attach_to(struct sub *s, bool patterns)
 {
 	const struct options *o = s->o;
 	enum mess_err err = MESS_OK;
 
 	for (int i = 0; i < o->topic_count && err == MESS_OK; i++) {
+		if (is_pattern(o->topics[i]) != patterns || is_repeated(o, i))
+			continue;
 		s->what = o->topics[i]; /* for what goes wrong */
 		err = o->mode == MODE_TAIL ? mess_tail(s->m, o->topics[i]) :
 		    mess_subscribe(s->m, o->topics[i], o->name, &o->how);
 	}
-	if (err != MESS_OK)
+	return err;
+}
+
+enum mess_err
+sub_attach(struct sub *s, uint64_t take)
+{
+	const struct options *o = s->o;
+	enum mess_err err;
+
+	/* A topic is joined once: a pattern passes over what is, a name that is would be refused. */
+	if ((err = attach_to(s, false)) != MESS_OK || (err = attach_to(s, true)) != MESS_OK)
 		return err;
 	s->what = s->all;
 	return take > 0 ? mess_take(s->m, take, o->drain) : MESS_OK;

@@ -278,6 +278,7 @@ client_greet(struct mess *m)
 static enum mess_err
 closed(struct mess *m)
 {
+	enum mess_err err;
 	bool idle = m->pending_count == 0 && client_unsent(m) == 0 && m->sub.mode == CONSUME_NOT &&
 	    !m->body.open;
 
@@ -286,7 +287,9 @@ closed(struct mess *m)
 		fd_close(&m->fd);
 		m->abandoned = false;
 		m->sent = 0;
-		return client_find(m);
+		if ((err = client_find(m)) != MESS_OK)
+			client_disconnect(m); /* or the next request would go out behind what failed */
+		return err;
 	}
 	client_disconnect(m);
 	if (idle)
