@@ -21,12 +21,16 @@
 
 #define AGAIN_MS 1000		/* between two looks at a topic */
 #define ROUND 32		/* topics in a turn */
+#define DAY_MS ((uint64_t)24 * 3600 * 1000)
+#define HOLD_MS ((uint64_t)3600 * 1000)	/* nothing is freed by age after the clock jumped */
 #define EPISODE_MS ((uint64_t)10 * 60 * 1000)	/* without a drop, and the next one is said again */
 
 struct retention {
 	struct retention_setup setup;
 	struct log_reader *reader;
 	struct loop_timer timer;
+	struct retention_clock clock;	/* when it was last looked at */
+	uint64_t hold_until;		/* the clock is not to be trusted before; 0: it is */
 	TAILQ_HEAD(, topic) timed;	/* have a time at which to look at them */
 };
 
@@ -206,6 +210,41 @@ look(struct retention *r, struct topic *t)
 	topic_release(r->setup.topics, t);
 }
 
+bool
+retention_clock_jumped(const struct retention_clock *then, const struct retention_clock *now)
+{
+	return now->wall > then->wall + (now->boot - then->boot) + DAY_MS;
+}
+
+static struct retention_clock
+read_clock(void)
+{
+	struct timespec wall;
+
+	(void)clock_gettime(CLOCK_REALTIME, &wall); /* cannot fail with a known clock */
+	return (struct retention_clock){ .boot = loop_now(),
+		.wall = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000 };
+}
+
+/*
+ * A clock that is set a day or more ahead would expire everything at once.
+ * An hour is time to set it back; after that it is believed.
+ */
+static bool
+clock_is_trusted(struct retention *r)
+{
+	struct retention_clock now = read_clock();
+
+	if (retention_clock_jumped(&r->clock, &now)) {
+		r->hold_until = now.boot + HOLD_MS;
+		store_say(topics_store(r->setup.topics), "the clock jumped ahead by %llu hours: "
+		    "nothing is freed by age for an hour",
+		    (unsigned long long)((now.wall - r->clock.wall) / (3600 * 1000)));
+	}
+	r->clock = now;
+	return now.boot >= r->hold_until;
+}
+
 static void
 fire(void *arg)
 {
@@ -214,6 +253,10 @@ fire(void *arg)
 	struct topic *t, *next;
 	int looked = 0;
 
+	if (!clock_is_trusted(r)) {
+		set_timer(r, r->hold_until);
+		return;
+	}
 	for (t = TAILQ_FIRST(&r->timed); t != NULL && looked < ROUND; t = next) {
 		next = TAILQ_NEXT(t, retain_link);
 		if (t->retain_due <= now) {
@@ -299,6 +342,7 @@ retention_new(const struct retention_setup *setup, struct retention **out)
 		return MESS_LIMIT;
 	r->setup = *setup;
 	r->timer = (struct loop_timer){ .fire = fire, .arg = r };
+	r->clock = read_clock();
 	TAILQ_INIT(&r->timed);
 	if ((err = log_reader_new(&r->reader)) != MESS_OK) {
 		free(r);

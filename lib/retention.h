@@ -25,6 +25,16 @@ struct retention_setup {
 /* Looks soon at every topic that frees by time. */
 NODISCARD enum mess_err retention_new(const struct retention_setup *setup, struct retention **out);
 void retention_free(struct retention *r);
+/*
+ * What two clocks said at one moment, in milliseconds: the time of day, which
+ * somebody may set, and that since boot, which only goes on.
+ */
+struct retention_clock {
+	uint64_t wall, boot;
+};
+/* Did the time of day go more than a day further than time did? */
+bool retention_clock_jumped(const struct retention_clock *then, const struct retention_clock *now);
+
 /* The topic is deleted. */
 void retention_remove(struct retention *r, struct topic *t);
 /* Its settings changed. */
