@@ -38,6 +38,7 @@ account() {
 account_holds() {
 	run -0 account
 	assert_output ""
+	run -0 mess-topic fsck
 }
 
 count_is() {
@@ -412,6 +413,7 @@ sampled() {
 		seq $((RANDOM % 300 + 1)) | mess-pub -q -l t
 		seq $((RANDOM % 50 + 1)) | mess-pub -q -l u
 		mess-sub -q -n $((RANDOM % 200 + 1)) -e -s a t >/dev/null
+		# shellcheck disable=SC2016 # $$ is the handler's
 		mess-sub -q -n $((RANDOM % 20 + 1)) -e -s b u -- sh -c 'exit $(($$ % 2 * 65))' || [ $? -eq 123 ]
 		[ "$round" -ne 3 ] || mess-topic purge --yes t
 		mess-sub -q -n 30 -e -s "c$((round % 2))" t >/dev/null
