@@ -161,7 +161,7 @@ put_heading(const struct peek *p, const struct mess_received *msg)
 		printf("%s  ", pw->pw_name);
 	else
 		printf("uid %lu  ", (unsigned long)msg->uid);
-	printf("%s bytes\n", term_bytes(msg->body_len, size));
+	printf("%s byte%s\n", term_bytes(msg->body_len, size), msg->body_len == 1 ? "" : "s");
 }
 
 /* Bytes that may end within a character; its beginning stays for the next call.  Bytes put. */

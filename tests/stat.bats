@@ -20,7 +20,8 @@ teardown() {
 # terminal COLUMNS ROWS COMMAND: run it in a terminal; screen shows it.
 terminal() {
 	tmux -S "$TMUX_DIR/sock" -f /dev/null new-session -d -x "$1" -y "$2" "sh" 3>&-
-	tmux -S "$TMUX_DIR/sock" send-keys "PS1='$ ' PATH='$PATH' MESS_SPOOL='$MESS_SPOOL'; export PATH; clear" Enter
+	tmux -S "$TMUX_DIR/sock" send-keys "PS1='ready$ ' PATH='$PATH' MESS_SPOOL='$MESS_SPOOL'; export PATH; clear" Enter
+	wait_for "$MESS_PATIENCE" screen_has '^ready\$ *$'
 	tmux -S "$TMUX_DIR/sock" send-keys "$3" Enter
 }
 
@@ -95,6 +96,41 @@ prometheus() {
 		(.[2].subscriptions[] | has("owner") and
 			([.pending, .leased, .delayed, .dead, .redelivered, .consumers] | all(type == "number")))'
 	assert_equal "$(mess-topic stat --json orders | jq -c '.[0].subscriptions | map(.pending)')" "[5,17]"
+}
+
+@test "stat: the manual names every line that the engine says" {
+	local key
+
+	make_topics
+	mandoc -T ascii "$MESS_SOURCE/man/mess-topic.1" | sed 's/.\x08//g' >page
+	for key in $(mess-topic stat | cut -d' ' -f1 | sort -u); do
+		grep -qE -- "^ *([a-z0-9-]+, )*$key(,|\$| )" page || fail "mess-topic(1) says nothing of $key"
+	done
+}
+
+@test "stat: who holds a topic back, what is paused, dead and near its limit, is seen at once" {
+	local i
+
+	deliverd_start
+	mess-topic create orders --max-bytes 1M
+	mess-topic sub add orders nightly
+	seq 1 20 | mess-pub -l orders
+	mess-sub -n 18 orders >/dev/null
+	mess-sub -n 2 orders -- sh -c 'exit 65' 2>/dev/null || :
+	mess-topic pause orders in
+	mess-pub -m x orders 2>/dev/null || :
+
+	mess-topic stat --json orders | jq -e '.[0] | .held_by == "nightly" and .dead == 2 and .paused == "in" and
+		.max_bytes == 1048576 and .refused == 1 and .commit_p99_us > 0'
+	run -0 mess-topic stat --prometheus orders
+	assert_line 'mess_topic_dead{topic="orders"} 2'
+	assert_line 'mess_topic_paused_in{topic="orders"} 1'
+	assert_line 'mess_topic_paused_out{topic="orders"} 0'
+	assert_line 'mess_topic_max_bytes{topic="orders"} 1048576'
+	assert_line "mess_subscription_dead_total{topic=\"orders\",subscription=\"default\",owner=\"$(id -un)\"} 2"
+	prometheus <<<"$output"
+	run -0 script -qec 'TERM=dumb mess-topic stat orders' /dev/null
+	assert_output --regexp 'orders +20 +0 +0 +2 +0 +[0-9]+s +1 .*/1M +paused in  held by nightly'
 }
 
 @test "stat: an operand may be a pattern; a topic that two of them name is shown once" {
