@@ -21,6 +21,22 @@ struct spool {
 	int dir;
 };
 
+static const char identity[] =
+    "messtopic1\nowner 1 eve\nincarnation 00112233445566778899aabbccddeeff\ncreated 1.000000000\n";
+
+/* The topic's file, with settings. */
+static void
+set(const struct spool *s, const char *topic, const char *settings)
+{
+	char path[128], text[512];
+	int fd, n = snprintf(text, sizeof text, "%s%s", identity, settings);
+
+	(void)snprintf(path, sizeof path, "%s/topic", topic);
+	CHECK((fd = openat(s->dir, path, O_WRONLY | O_CREAT | O_TRUNC, 0600)) != -1);
+	CHECK(write(fd, text, (size_t)n) == n);
+	CHECK(close(fd) == 0);
+}
+
 static void
 make(const struct spool *s, const char *topic)
 {
@@ -32,8 +48,7 @@ make(const struct spool *s, const char *topic)
 		(void)snprintf(path, sizeof path, "%s%s", topic, parts[i]);
 		CHECK(mkdirat(s->dir, path, 0700) == 0);
 	}
-	(void)snprintf(path, sizeof path, "%s/topic", topic);
-	CHECK(close(openat(s->dir, path, O_WRONLY | O_CREAT, 0600)) == 0);
+	set(s, topic, "");
 }
 
 static struct spool
@@ -164,6 +179,26 @@ TEST("maildir: no topic, half a topic, a bad name are refused")
 	CHECK(maildir_check(s.dir, "orders") == MESS_NOTOPIC);
 	CHECK(maildir_put(s.dir, "orders", MAILDIR_BODY, "x", 1) == MESS_NOTOPIC);
 	CHECK(in_tmp(&s) == 0 && in_new(&s) == 0);
+	end(&s);
+}
+
+TEST("maildir: settings that could refuse a message are for the engine to judge")
+{
+	static const char *const asks[] = { "max-bytes 65536\n", "max-messages 1\n", "max-size 1\n",
+		"paused in\n", "paused both\n" };
+	static const char *const fine[] = { "", "max-age 1\n", "keep 1\nmax-attempts 2\n", "paused out\n" };
+	struct spool s = begin();
+
+	for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+		set(&s, "orders", asks[i]);
+		CHECK(maildir_check(s.dir, "orders") == MESS_LIMIT);
+	}
+	for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
+		set(&s, "orders", fine[i]);
+		CHECK(maildir_check(s.dir, "orders") == MESS_OK);
+	}
+	set(&s, "orders", "what is this\n");
+	CHECK(maildir_check(s.dir, "orders") == MESS_CORRUPT);
 	end(&s);
 }
 
