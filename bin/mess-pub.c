@@ -6,75 +6,48 @@
  * stream is, the error line says how much, so that it can be resumed.
  * Input of any length is read with bounded memory.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
 
-#include "base/buf.h"
-#include "base/fd.h"
-#include "cli.h"
-#include "record.h"
-
-#define PIECE ((size_t)256 * 1024)	/* one read */
-#define DELIM_MAX 64
+#include "cli-time.h"
+#include "pub.h"
 
 static const struct cli_text text = {
-	"mess-pub [-qv] [-l | -0 | -D DELIM | --records] [-m TEXT | -f FILE] [-H 'Name: value']... "
-	CLI_WHERE_USAGE " TOPIC",
+	"mess-pub [-qv] [-l | -0 | -D DELIM | --records | --json] [-m TEXT | -f FILE] "
+	"[-H 'Name: value']... [--delay DUR | --at TIME] [--ttl DUR] [--id KEY | --unless-queued KEY] "
+	"[--atomic] [--wait[=DUR]] [--tee] " CLI_WHERE_USAGE " TOPIC",
 	"Publish standard input to TOPIC.  Exit status 0: all of it is on disk.\n\n"
 	"  -l                   each line is a message\n"
 	"  -0                   each piece that ends in a NUL is a message\n"
 	"  -D DELIM             each piece that ends in DELIM (\\n \\t \\0 \\xHH) is a message\n"
 	"      --records        read what mess-sub --records wrote\n"
+	"      --json           read objects as mess-sub --json writes them, one a line\n"
 	"  -m TEXT              publish TEXT\n"
 	"  -f FILE              read FILE instead of standard input\n"
 	"  -H 'Name: value'     a header for every message\n"
-	"  -v                   print TOPIC:SEQ for each message that is on disk\n"
+	"      --delay DUR      deliver it after DUR (90, 90s, 5m, 2h, 7d)\n"
+	"      --at TIME        deliver it at TIME (RFC 3339, or @SECONDS)\n"
+	"      --ttl DUR        not later than DUR after that\n"
+	"      --id KEY         publish a message of this key only once (%n: its number in this run)\n"
+	"      --unless-queued KEY\n"
+	"                       publish nothing while one of this key waits\n"
+	"      --atomic         all of it or nothing\n"
+	"      --wait[=DUR]     wait for room, or for the engine\n"
+	"      --tee            write each message on to standard output once it is on disk\n"
+	"  -v                   print TOPIC:SEQ, or its key, for each message that is on disk\n"
 	"  -q                   say less\n"
 	CLI_WHERE_HELP
 };
 
-enum form {
-	FORM_WHOLE,	/* all of the input is one message */
-	FORM_PIECES,
-	FORM_RECORDS,
-};
-
-struct options {
-	struct cli_where where;
-	const char *topic;
-	enum form form;
-	const char *unit;	/* what a message is called where the stream stopped */
-	char delim[DELIM_MAX];
-	size_t delim_len;
-	const char *message;
-	const char *file;
-	struct buf headers;
-	int verbose;
-};
-
-struct pub {
-	const struct options *o;
-	struct mess *m;
-	int fd;
-	bool eof;
-	struct buf in;
-	uint64_t durable;	/* before the stream that is open */
-	bool streaming;
-	struct buf why;		/* what is wrong with the input, where that is the error */
-};
-
 /* ---- words ---- */
 
-/* The input is at fault, or the reading of it. */
-static enum mess_err bad_input(struct pub *p, enum mess_err err, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static enum mess_err
-bad_input(struct pub *p, enum mess_err err, const char *fmt, ...)
+enum mess_err
+pub_bad_input(struct pub *p, enum mess_err err, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -85,438 +58,18 @@ bad_input(struct pub *p, enum mess_err err, const char *fmt, ...)
 	return err;
 }
 
-static void
-print_stored(void *arg, uint64_t seq)
-{
-	const struct options *o = arg;
-
-	/* Whether stdout works is judged when it is flushed. */
-	if (seq == 0)
-		(void)puts("-");
-	else
-		(void)printf("%s:%llu\n", o->topic, (unsigned long long)seq);
-}
-
-static uint64_t
-total(const struct pub *p)
-{
-	return p->durable + (p->streaming ? mess_durable(p->m) : 0);
-}
-
-/* One message was stored outside a stream. */
-static void
-stored(struct pub *p, uint64_t seq)
-{
-	p->durable++;
-	if (p->o->verbose > 0)
-		print_stored((void *)(uintptr_t)p->o, seq);
-}
-
-/* ---- input ---- */
-
-/*
- * Nothing to read right now: what is queued leaves, and while we wait for
- * input the engine's replies are read as they come.
- */
-static enum mess_err
-wait_for_input(struct pub *p)
-{
-	enum mess_err err;
-
-	for (;;) {
-		struct pollfd fds[] = {
-			{ .fd = p->fd, .events = POLLIN },
-			{ .fd = mess_fd(p->m), .events = POLLIN },
-		};
-
-		if (p->streaming && (err = mess_flush(p->m)) != MESS_OK)
-			return err;
-		if (p->o->verbose > 0)
-			(void)fflush(stdout); /* judged at the end */
-		fds[1].fd = mess_fd(p->m);
-		if (poll(fds, p->streaming ? 2 : 1, -1) == -1 && errno != EINTR)
-			return bad_input(p, MESS_SYSTEM, "poll: %s", strerror(errno));
-		if (fds[0].revents != 0)
-			return MESS_OK;
-	}
-}
-
-static enum mess_err
-read_more(struct pub *p)
-{
-	struct pollfd in = { .fd = p->fd, .events = POLLIN };
-	enum mess_err err;
-	ssize_t n;
-
-	if (poll(&in, 1, 0) == 0 && (err = wait_for_input(p)) != MESS_OK)
-		return err;
-	if ((err = buf_reserve(&p->in, PIECE)) != MESS_OK)
-		return bad_input(p, err, "%s", mess_strerror(err));
-	while ((n = read(p->fd, buf_end(&p->in), PIECE)) == -1 && errno == EINTR)
-		;
-	if (n == -1)
-		return bad_input(p, MESS_IO, "%s: %s",
-		    p->o->file != NULL ? p->o->file : "standard input", strerror(errno));
-	p->eof = n == 0;
-	buf_grew(&p->in, (size_t)n);
-	return MESS_OK;
-}
-
-/* ---- one message ---- */
-
-/* End the stream: what comes next is published outside it, in order. */
-static enum mess_err
-end_stream(struct pub *p)
-{
-	enum mess_err err;
-
-	if (!p->streaming)
-		return MESS_OK;
-	if ((err = mess_wait(p->m)) != MESS_OK)
-		return err;
-	p->durable = total(p);
-	p->streaming = false;
-	return MESS_OK;
-}
-
-/* A message with the headers of -H. */
-static struct mess_message
-with_headers(const struct pub *p, const char *body, size_t len)
-{
-	const struct buf *h = &p->o->headers;
-
-	return (struct mess_message){
-		.headers = buf_len(h) > 0 ? buf_data(h) : NULL,
-		.headers_len = buf_len(h),
-		.body = body,
-		.body_len = len,
-	};
-}
-
-static enum mess_err
-queue(struct pub *p, const char *body, size_t len)
-{
-	const struct mess_message msg = with_headers(p, body, len);
-	enum mess_err err = mess_queue(p->m, p->o->topic, &msg);
-
-	p->streaming |= err == MESS_OK;
-	return err;
-}
-
-static enum mess_err
-end_body(struct pub *p)
-{
-	enum mess_err err;
-	uint64_t seq;
-
-	if ((err = mess_body_end(p->m, &seq)) == MESS_OK)
-		stored(p, seq);
-	return err;
-}
-
-static enum mess_err
-write_body(struct pub *p, size_t n)
-{
-	enum mess_err err = mess_body_write(p->m, buf_data(&p->in), n);
-
-	buf_consume(&p->in, n);
-	return err;
-}
-
-static enum mess_err
-begin_body(struct pub *p)
-{
-	const struct buf *h = &p->o->headers;
-	enum mess_err err;
-
-	if ((err = end_stream(p)) != MESS_OK)
-		return err;
-	return mess_body_begin(p->m, p->o->topic, buf_len(h) > 0 ? buf_data(h) : NULL, buf_len(h));
-}
-
-static enum mess_err
-publish(struct pub *p, const char *body, size_t len)
-{
-	const struct mess_message msg = with_headers(p, body, len);
-	enum mess_err err;
-	uint64_t seq;
-
-	if ((err = mess_publish(p->m, p->o->topic, &msg, &seq)) == MESS_OK)
-		stored(p, seq);
-	return err;
-}
-
-/* All of the input, in memory as long as it is small. */
-static enum mess_err
-publish_whole(struct pub *p)
-{
-	enum mess_err err;
-
-	while (!p->eof && buf_len(&p->in) <= MESS_INLINE_MAX)
-		if ((err = read_more(p)) != MESS_OK)
-			return err;
-	if (p->eof && buf_len(&p->in) <= MESS_INLINE_MAX)
-		return publish(p, buf_len(&p->in) > 0 ? buf_data(&p->in) : "", buf_len(&p->in));
-
-	if ((err = begin_body(p)) != MESS_OK)
-		return err;
-	while ((err = write_body(p, buf_len(&p->in))) == MESS_OK && !p->eof)
-		if ((err = read_more(p)) != MESS_OK)
-			break;
-	return err == MESS_OK ? end_body(p) : err;
-}
-
-static enum mess_err
-publish_text(struct pub *p)
-{
-	const struct buf *h = &p->o->headers;
-	const char *body = p->o->message;
-	size_t len = strlen(body);
-	enum mess_err err;
-
-	if (len <= MESS_INLINE_MAX)
-		return publish(p, body, len);
-	if ((err = mess_body_begin(p->m, p->o->topic, buf_len(h) > 0 ? buf_data(h) : NULL,
-		buf_len(h))) != MESS_OK || (err = mess_body_write(p->m, body, len)) != MESS_OK)
-		return err;
-	return end_body(p);
-}
-
-/* ---- pieces ---- */
-
-static const char *
-find_delim(const struct options *o, const char *from, const char *end)
-{
-	size_t len = (size_t)(end - from);
-
-	if (o->delim_len == 1)
-		return memchr(from, o->delim[0], len);
-	return memmem(from, len, o->delim, o->delim_len);
-}
-
-/*
- * Queue what is whole.  *seen bytes of what is left hold no delimiter and
- * no beginning of one.
- */
-static enum mess_err
-split(struct pub *p, size_t *seen)
-{
-	const struct options *o = p->o;
-	const char *piece = buf_data(&p->in), *end = piece + buf_len(&p->in);
-	const char *from = piece + *seen, *hit;
-	enum mess_err err = MESS_OK;
-
-	while (err == MESS_OK && (hit = find_delim(o, from, end)) != NULL &&
-	    (size_t)(hit - piece) <= MESS_INLINE_MAX) {
-		err = queue(p, piece, (size_t)(hit - piece));
-		from = piece = hit + o->delim_len;
-	}
-	buf_consume(&p->in, (size_t)(piece - buf_data(&p->in)));
-	*seen = (size_t)(from - piece);
-	if (hit == NULL && buf_len(&p->in) >= *seen + o->delim_len)
-		*seen = buf_len(&p->in) - (o->delim_len - 1);
-	return err;
-}
-
-/* A piece that is too large to wait for its end. */
-static enum mess_err
-publish_long_piece(struct pub *p)
-{
-	const size_t tail = p->o->delim_len - 1;
-	enum mess_err err;
-
-	if ((err = begin_body(p)) != MESS_OK)
-		return err;
-	for (;;) {
-		const char *data = buf_len(&p->in) > 0 ? buf_data(&p->in) : "";
-		const char *hit = find_delim(p->o, data, data + buf_len(&p->in));
-		size_t n = buf_len(&p->in);
-
-		if (hit != NULL)
-			n = (size_t)(hit - data);
-		else if (!p->eof)
-			n = n > tail ? n - tail : 0; /* the rest may begin a delimiter */
-		if (n > 0 && (err = write_body(p, n)) != MESS_OK)
-			return err;
-		if (hit != NULL)
-			buf_consume(&p->in, p->o->delim_len);
-		if (hit != NULL || p->eof)
-			return end_body(p);
-		if ((err = read_more(p)) != MESS_OK)
-			return err;
-	}
-}
-
-static enum mess_err
-publish_pieces(struct pub *p)
-{
-	enum mess_err err;
-	size_t seen = 0;
-
-	for (;;) {
-		if (buf_len(&p->in) > 0 && (err = split(p, &seen)) != MESS_OK)
-			return err;
-		if (buf_len(&p->in) > MESS_INLINE_MAX) {
-			if ((err = publish_long_piece(p)) != MESS_OK)
-				return err;
-			seen = 0;
-			continue;
-		}
-		if (p->eof)
-			break;
-		if ((err = read_more(p)) != MESS_OK)
-			return err;
-	}
-	if (buf_len(&p->in) > 0 && (err = queue(p, buf_data(&p->in), buf_len(&p->in))) != MESS_OK)
-		return err;
-	return end_stream(p);
-}
-
-/* ---- records ---- */
-
-/* The headers of a record without the engine's, then those of the command line. */
-static enum mess_err
-record_headers(struct pub *p, const char *headers, size_t len, struct buf *out)
-{
-	const struct buf *h = &p->o->headers;
-	enum mess_err err;
-
-	if ((err = buf_append(out, headers, len)) != MESS_OK)
-		return bad_input(p, err, "%s", mess_strerror(err));
-	if (len > 0)
-		out->tail = out->head + record_headers_strip(buf_data(out), len);
-	if (buf_len(h) > 0 && (err = buf_append(out, buf_data(h), buf_len(h))) != MESS_OK)
-		return bad_input(p, err, "headers are at most %d bytes; these are %zu",
-		    RECORD_HEADERS_MAX, buf_len(out) + buf_len(h));
-	return MESS_OK;
-}
-
-static enum mess_err
-damaged_record(struct pub *p)
-{
-	return bad_input(p, MESS_BADDATA, "its sum does not hold: the record is damaged");
-}
-
-static enum mess_err
-queue_record(struct pub *p, const struct record *r, size_t record_len)
-{
-	AUTO_BUF struct buf headers = BUF_INIT(RECORD_BLOCK_MAX + RECORD_HEADERS_MAX);
-	size_t rest = (size_t)record_rest_len(r);
-	const char *at = buf_data(&p->in) + record_len - rest;
-	struct mess_message msg;
-	enum mess_err err;
-
-	if ((err = record_headers(p, at, r->headers_len, &headers)) != MESS_OK)
-		return err;
-	msg = (struct mess_message){
-		.headers = buf_len(&headers) > 0 ? buf_data(&headers) : NULL,
-		.headers_len = buf_len(&headers),
-		.body = at + r->headers_len + 1,
-		.body_len = (size_t)r->body_len,
-	};
-	err = mess_queue(p->m, p->o->topic, &msg);
-	p->streaming |= err == MESS_OK;
-	buf_consume(&p->in, record_len);
-	return err;
-}
-
-/* The body as it is read, and the newline after it; the sum decides before the end. */
-static enum mess_err
-stream_record_body(struct pub *p, const struct record *r, struct record_summer *sum)
-{
-	uint64_t left = r->body_len;
-	enum mess_err err;
-
-	while (left > 0 || buf_len(&p->in) == 0) {
-		size_t n = buf_len(&p->in);
-
-		if (n > left)
-			n = (size_t)left;
-		if (n > 0) {
-			record_summer_add(sum, buf_data(&p->in), n);
-			if ((err = write_body(p, n)) != MESS_OK)
-				return err;
-			left -= n;
-			continue;
-		}
-		if (p->eof)
-			return bad_input(p, MESS_BADDATA, "the input ends within the record");
-		if ((err = read_more(p)) != MESS_OK)
-			return err;
-	}
-	if (*buf_data(&p->in) != '\n' || !record_sum_holds(r, record_summer_end(sum)))
-		return damaged_record(p);
-	buf_consume(&p->in, 1);
-	return end_body(p);
-}
-
-static enum mess_err
-stream_record(struct pub *p, const struct record *r, size_t line)
-{
-	AUTO_BUF struct buf headers = BUF_INIT(RECORD_BLOCK_MAX + RECORD_HEADERS_MAX);
-	struct record_summer *sum;
-	enum mess_err err;
-
-	if ((err = record_headers(p, buf_data(&p->in) + line, r->headers_len, &headers)) != MESS_OK ||
-	    (err = end_stream(p)) != MESS_OK)
-		return err;
-	if ((err = mess_body_begin(p->m, p->o->topic, buf_len(&headers) > 0 ? buf_data(&headers) : NULL,
-		buf_len(&headers))) != MESS_OK)
-		return err;
-	if ((sum = record_summer_new()) == NULL)
-		return bad_input(p, MESS_LIMIT, "%s", mess_strerror(MESS_LIMIT));
-	record_summer_add(sum, buf_data(&p->in) + line, r->headers_len + 1);
-	buf_consume(&p->in, line + r->headers_len + 1);
-	err = stream_record_body(p, r, sum);
-	record_summer_free(sum);
-	return err;
-}
-
-/* The record at the front needs more than is there: read on, or stream it when it is large. */
-static enum mess_err
-longer_record(struct pub *p)
-{
-	size_t have = buf_len(&p->in);
-	const char *data = have > 0 ? buf_data(&p->in) : "";
-	const char *nl = memchr(data, '\n', have);
-	size_t line = nl != NULL ? (size_t)(nl - data) + 1 : 0;
-	struct record r;
-
-	if (line > 0 && record_read_line(data, line, &r) == MESS_OK && r.body_len > MESS_INLINE_MAX &&
-	    have > line + r.headers_len)
-		return stream_record(p, &r, line);
-	if (p->eof)
-		return bad_input(p, MESS_BADDATA, "the input ends within the record");
-	return read_more(p);
-}
-
-static enum mess_err
-publish_records(struct pub *p)
-{
-	enum mess_err err;
-	struct record r;
-	size_t len;
-
-	for (;;) {
-		if (buf_len(&p->in) == 0) {
-			if (p->eof)
-				return end_stream(p);
-			if ((err = read_more(p)) != MESS_OK)
-				return err;
-			continue;
-		}
-		err = record_read(buf_data(&p->in), buf_len(&p->in), &r, &len);
-		if (err == MESS_CORRUPT)
-			return damaged_record(p);
-		if (err == MESS_BADDATA || (err == MESS_OK && r.apart))
-			return bad_input(p, MESS_BADDATA, "this is no record of mess-sub --records");
-		err = err == MESS_OK ? queue_record(p, &r, len) : longer_record(p);
-		if (err != MESS_OK)
-			return err;
-	}
-}
-
 /* ---- the program ---- */
+
+/* Of --atomic. */
+static int
+nothing_stored(const struct pub *p, enum mess_err err)
+{
+	cli_warn("%s: %s, at %s %llu%s%s", p->o->topic,
+	    mess_in_doubt(p->m) ? "it is not known whether all or none of it is stored" : "nothing is stored",
+	    p->o->unit, (unsigned long long)p->taken, ": ", buf_len(&p->why) > 0 ? buf_data(&p->why) :
+	    mess_detail(p->m)[0] != '\0' ? mess_detail(p->m) : mess_strerror(err));
+	return p->waited_out ? EX_TEMPFAIL : mess_exit_status(err);
+}
 
 /*
  * What went before an error in the input shall be durable, and if it can't
@@ -529,14 +82,19 @@ report(struct pub *p, enum mess_err err)
 	enum mess_err earlier;
 	unsigned long long n;
 
+	pub_progress_end(p);
 	mess_body_abort(p->m);
 	if (p->streaming && (earlier = mess_wait(p->m)) != MESS_OK) {
 		buf_reset(&p->why, 0);
 		err = earlier;
 	}
-	if (o->form == FORM_WHOLE && buf_len(&p->why) == 0)
-		return cli_fail_mess(p->m, err, "%s", o->topic);
-	n = total(p);
+	if (o->atomic)
+		return nothing_stored(p, err);
+	if (o->form == FORM_WHOLE && buf_len(&p->why) == 0) {
+		(void)cli_fail_mess(p->m, err, "%s", o->topic);
+		return p->waited_out ? EX_TEMPFAIL : mess_exit_status(err);
+	}
+	n = pub_durable(p);
 	if (o->form == FORM_WHOLE)
 		cli_warn("%s: %s", o->topic, buf_data(&p->why));
 	else
@@ -545,21 +103,23 @@ report(struct pub *p, enum mess_err err)
 		    mess_in_doubt(p->m) ? ", those from there on may be stored" : "",
 		    buf_len(&p->why) > 0 ? buf_data(&p->why) :
 		    mess_detail(p->m)[0] != '\0' ? mess_detail(p->m) : mess_strerror(err));
-	return mess_exit_status(err);
+	return p->waited_out ? EX_TEMPFAIL : mess_exit_status(err);
 }
 
 static enum mess_err
 publish_input(struct pub *p)
 {
 	if (p->o->message != NULL)
-		return publish_text(p);
+		return pub_text(p);
 	switch (p->o->form) {
 	case FORM_WHOLE:
-		return publish_whole(p);
+		return pub_whole(p);
 	case FORM_PIECES:
-		return publish_pieces(p);
+		return pub_pieces(p);
 	case FORM_RECORDS:
-		return publish_records(p);
+		return pub_records(p);
+	case FORM_JSON:
+		return pub_json(p);
 	}
 	return MESS_BUG;
 }
@@ -575,24 +135,28 @@ start(struct pub *p)
 		return cli_fail_mess(p->m, err, "%s", cli_cut(o->topic));
 	if (o->file != NULL && (p->fd = open(o->file, O_RDONLY | O_CLOEXEC)) == -1)
 		return cli_fail_errno(EX_NOINPUT, "%s", o->file);
-	if (o->verbose > 0)
-		mess_on_durable(p->m, print_stored, (void *)(uintptr_t)o);
+	pub_send_init(p);
+	pub_progress_init(p);
 	return EX_OK;
 }
 
 static int
 run(const struct options *o)
 {
-	struct pub p = { .o = o, .fd = STDIN_FILENO };
+	struct pub p = { .o = o, .fd = STDIN_FILENO, .spill = -1 };
 	enum mess_err err;
 	int status, flushed;
 
-	p.in.max = RECORD_MAX + 2 * PIECE;
+	p.in.max = o->form == FORM_JSON ? PUB_LINE_MAX + 2 * PUB_PIECE : RECORD_MAX + 2 * PUB_PIECE;
 	p.why.max = 4096;
 	p.m = cli_open(&o->where);
-	if ((status = start(&p)) == EX_OK && (err = publish_input(&p)) != MESS_OK)
-		status = report(&p, err);
+	if ((status = start(&p)) == EX_OK) {
+		if ((err = publish_input(&p)) != MESS_OK || (err = pub_end(&p)) != MESS_OK)
+			status = report(&p, err);
+		pub_progress_end(&p);
+	}
 	mess_close(p.m);
+	pub_send_free(&p);
 	buf_free(&p.in);
 	buf_free(&p.why);
 	flushed = cli_flush_stdout();
@@ -639,7 +203,7 @@ read_delim(struct options *o, const char *s)
 
 	for (o->delim_len = 0; *s != '\0'; s += used) {
 		if (o->delim_len == sizeof o->delim)
-			cli_usage(&text, "-D: more than %d bytes", DELIM_MAX);
+			cli_usage(&text, "-D: more than %d bytes", PUB_DELIM_MAX);
 		if ((used = delim_byte(s, &o->delim[o->delim_len++])) == 0)
 			cli_usage(&text, "-D: %s: after a backslash n, t, 0, xHH or another", cli_cut(s));
 	}
@@ -651,7 +215,7 @@ static void
 set_form(struct options *o, enum form form, const char *unit, const char *delim)
 {
 	if (o->form != FORM_WHOLE)
-		cli_usage(&text, "only one of -l, -0, -D and --records");
+		cli_usage(&text, "only one of -l, -0, -D, --records and --json");
 	o->form = form;
 	o->unit = unit;
 	if (delim != NULL)
@@ -675,11 +239,115 @@ add_header(struct options *o, const char *header)
 		cli_usage(&text, "-H %s: %s; this is one more", cli_cut(header), why);
 }
 
+enum {
+	OPTION_RECORDS = CLI_OPTION_OWN,
+	OPTION_JSON,
+	OPTION_DELAY,
+	OPTION_AT,
+	OPTION_TTL,
+	OPTION_ID,
+	OPTION_UNLESS_QUEUED,
+	OPTION_ATOMIC,
+	OPTION_WAIT,
+	OPTION_TEE,
+};
+
+static uint64_t
+duration(const char *option, const char *arg)
+{
+	uint64_t ms;
+
+	if (!cli_duration(arg, &ms))
+		cli_usage(&text, "%s %s: not a duration as 90, 90s, 5m, 2h, 7d", option, cli_cut(arg));
+	return ms;
+}
+
+static void
+set_due(struct options *o, uint64_t sec, uint32_t nsec)
+{
+	if (o->has_due)
+		cli_usage(&text, "only one of --delay and --at");
+	o->has_due = true;
+	o->due_sec = sec;
+	o->due_nsec = nsec;
+}
+
+static void
+set_delay(struct options *o, const char *arg)
+{
+	uint64_t ms = duration("--delay", arg), nsec;
+	struct timespec at;
+
+	(void)clock_gettime(CLOCK_REALTIME, &at); /* cannot fail with a known clock */
+	nsec = (uint64_t)at.tv_nsec + ms % 1000 * 1000000;
+	set_due(o, (uint64_t)at.tv_sec + ms / 1000 + nsec / 1000000000, (uint32_t)(nsec % 1000000000));
+}
+
+static void
+set_at(struct options *o, const char *arg)
+{
+	uint64_t sec;
+	uint32_t nsec;
+
+	if (!cli_time(arg, &sec, &nsec))
+		cli_usage(&text, "--at %s: not a time as 2026-11-21T05:33:57Z or @1795239237", cli_cut(arg));
+	set_due(o, sec, nsec);
+}
+
+/* --id and --unless-queued: what a header can hold. */
+static const char *
+key(const char *option, const char *arg)
+{
+	size_t len = strlen(arg);
+	char line[300];
+
+	if (len == 0 || len > RECORD_KEY_MAX)
+		cli_usage(&text, "%s %s: a key is 1 to %d bytes; this one has %zu", option, cli_cut(arg),
+		    RECORD_KEY_MAX, len);
+	(void)snprintf(line, sizeof line, "K: %s", arg); /* fits by the check */
+	if (record_header_check(line, len + 3, false, NULL) != MESS_OK)
+		cli_usage(&text, "%s %s: a key is UTF-8 without control characters", option, cli_cut(arg));
+	return arg;
+}
+
+static void
+read_long_option(struct options *o, int c)
+{
+	switch (c) {
+	case OPTION_DELAY:
+		set_delay(o, optarg);
+		break;
+	case OPTION_AT:
+		set_at(o, optarg);
+		break;
+	case OPTION_TTL:
+		o->has_ttl = true;
+		o->ttl_ms = duration("--ttl", optarg);
+		break;
+	case OPTION_ID:
+		o->id = key("--id", optarg);
+		break;
+	case OPTION_UNLESS_QUEUED:
+		o->key = key("--unless-queued", optarg);
+		break;
+	case OPTION_ATOMIC:
+		o->atomic = true;
+		break;
+	case OPTION_WAIT:
+		o->wait = true;
+		o->wait_ms = optarg == NULL ? UINT64_MAX : duration("--wait", optarg);
+		break;
+	case OPTION_TEE:
+		o->tee = true;
+		break;
+	default:
+		cli_option(&o->where, c, optarg, &text);
+	}
+}
+
 static void
 read_option(struct options *o, int c)
 {
-	enum { RECORDS = CLI_OPTION_OWN };
-
 	switch (c) {
 	case 'l':
 		set_form(o, FORM_PIECES, "line", "\\n");
@@ -690,8 +358,11 @@ read_option(struct options *o, int c)
 	case 'D':
 		set_form(o, FORM_PIECES, "piece", optarg);
 		break;
-	case RECORDS:
+	case OPTION_RECORDS:
 		set_form(o, FORM_RECORDS, "record", NULL);
+		break;
+	case OPTION_JSON:
+		set_form(o, FORM_JSON, "line", NULL);
 		break;
 	case 'm':
 		o->message = optarg;
@@ -709,30 +380,54 @@ read_option(struct options *o, int c)
 		o->verbose++;
 		break;
 	default:
-		cli_option(&o->where, c, optarg, &text);
+		read_long_option(o, c);
 	}
+}
+
+static void
+check_options(const struct options *o)
+{
+	if (o->message != NULL && (o->file != NULL || o->form != FORM_WHOLE))
+		cli_usage(&text, "-m goes with none of -f, -l, -0, -D, --records and --json");
+	if (o->id != NULL && o->key != NULL)
+		cli_usage(&text, "only one of --id and --unless-queued");
+	if (o->tee && o->verbose > 0)
+		cli_usage(&text, "--tee and -v both write to standard output");
+	if (o->id != NULL && o->form != FORM_WHOLE && strstr(o->id, "%n") == NULL)
+		cli_usage(&text, "--id %s: of many messages each needs a key of its own, as in '%s:%%n'",
+		    cli_cut(o->id), cli_cut(o->id));
+	if (o->key != NULL && o->form != FORM_WHOLE)
+		cli_usage(&text, "--unless-queued is for one message: not with -l, -0, -D, --records and --json");
 }
 
 static void
 read_options(int argc, char *argv[], struct options *o)
 {
 	static const struct option longs[] = {
-		{ "records", no_argument, NULL, CLI_OPTION_OWN },
+		{ "records", no_argument, NULL, OPTION_RECORDS },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		{ "delay", required_argument, NULL, OPTION_DELAY },
+		{ "at", required_argument, NULL, OPTION_AT },
+		{ "ttl", required_argument, NULL, OPTION_TTL },
+		{ "id", required_argument, NULL, OPTION_ID },
+		{ "unless-queued", required_argument, NULL, OPTION_UNLESS_QUEUED },
+		{ "atomic", no_argument, NULL, OPTION_ATOMIC },
+		{ "wait", optional_argument, NULL, OPTION_WAIT },
+		{ "tee", no_argument, NULL, OPTION_TEE },
 		CLI_LONG_OPTIONS
 	};
 	int c;
 
 	while ((c = cli_getopt(argc, argv, "0D:H:f:lm:qv", longs, &text)) != -1)
 		read_option(o, c);
-	if (o->message != NULL && (o->file != NULL || o->form != FORM_WHOLE))
-		cli_usage(&text, "-m goes with none of -f, -l, -0, -D and --records");
+	check_options(o);
 	o->topic = cli_topic(argc, argv, &text);
 }
 
 int
 main(int argc, char *argv[])
 {
-	struct options o = { .headers = BUF_INIT(RECORD_HEADERS_MAX) };
+	struct options o = { .headers = BUF_INIT(RECORD_HEADERS_MAX), .unit = "message" };
 	int status;
 
 	cli_init(argv);

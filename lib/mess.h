@@ -110,6 +110,13 @@ MESS_NODISCARD enum mess_err mess_publish(struct mess *m, const char *topic,
     const struct mess_message *msg, uint64_t *seq);
 
 /*
+ * Publish count messages, all of them or none: at most 8192 in 2 MiB, with
+ * 194 bytes for each counted.  *first is the number of the first, or 0 as above.
+ */
+MESS_NODISCARD enum mess_err mess_publish_all(struct mess *m, const char *topic,
+    const struct mess_message *msgs, size_t count, uint64_t *first);
+
+/*
  * Publish a stream.  mess_queue copies the message and sends full batches
  * without waiting; mess_flush sends what is queued; mess_wait returns when
  * all of it is durable.  mess_durable is how many of the stream's messages

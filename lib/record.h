@@ -25,6 +25,7 @@
 #define RECORD_LINE_MAX 192	/* longest first line with its newline */
 #define RECORD_HEADERS_MAX 8192	/* of a caller */
 #define RECORD_BLOCK_MAX 16384	/* headers of a record, those of the engine with them */
+#define RECORD_KEY_MAX 255	/* bytes of a key of --id, --unless-queued */
 #define RECORD_BODY_MAX ((uint64_t)INT64_MAX)	/* so that sums of lengths do not overflow */
 #define RECORD_HEADERS_COUNT 64
 #define RECORD_HEADER_NAME_MAX 64
