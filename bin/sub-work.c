@@ -2,10 +2,6 @@
 /*
  * mess-sub: messages to handlers, some at once.
  *
- * Promise: a message is settled after its handler ended, as that end says.
- * One whose handler cannot be run is given back uncounted, and no other is
- * taken: the deployment is broken, the queue must not pay for it.
- *
  * The engine is allowed as many messages as there are free hands, so what
  * comes is started at once and nothing is held back in memory; a large body
  * streams, and what comes behind it waits in the socket.
@@ -21,111 +17,16 @@
 #include <sysexits.h>
 
 #include "base/fd.h"
-#include "handler-env.h"
-#include "handler.h"
-#include "sub.h"
+#include "sub-work.h"
 
-#define JOBS_MOST ((size_t)2 * SUB_JOBS_MAX)	/* with those whose leases are gone */
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MOST_MS 1000
 #define WAIT_MOST_MS (1 << 30)
 
-/* A message in hand. */
-struct job {
-	struct handler *h;
-	const char *topic;	/* NULL: a free place */
-	uint64_t seq, attempt;
-	uint64_t sec;
-	uint32_t nsec;
-	bool over;		/* ended, and not settled yet */
-	bool lost;		/* its lease ended with the connection */
-	bool damaged;		/* its body is: whatever becomes of the handler */
-};
-
-struct work {
-	struct sub *s;
-	struct job jobs[JOBS_MOST];
-	size_t cap;		/* how many of them are used */
-	uint64_t credit;	/* allowed, and not come */
-	bool ended;		/* the engine had nothing more that was ready */
-	bool body;		/* a large body is coming */
-	struct job *reader;	/* who gets it; NULL: nobody any more */
-	bool connected;
-	uint64_t retry_at, retry_ms;
-	enum stop stopping;	/* why nothing new is begun */
-	unsigned signals;	/* how often we were asked */
-	uint64_t grace_until;	/* UINT64_MAX: over, or not begun */
-	int always;		/* readable: calls of the library do not wait */
-	struct pollfd fds[2 + HANDLER_FDS * JOBS_MOST];
-};
-
-/* ---- jobs ---- */
-
-static size_t
-count_jobs(const struct work *w, bool with_lost)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < w->cap; i++)
-		n += w->jobs[i].topic != NULL && (with_lost || !w->jobs[i].lost);
-	return n;
-}
-
-/* Handlers that run, or ended and are not settled. */
-static bool
-is_busy(const struct work *w)
-{
-	for (size_t i = 0; i < w->cap; i++)
-		if (w->jobs[i].topic != NULL && (w->jobs[i].h != NULL || !w->jobs[i].lost))
-			return true;
-	return false;
-}
-
-static void
-free_job(struct work *w, struct job *j)
-{
-	if (w->reader == j)
-		w->reader = NULL;
-	handler_free(j->h);
-	*j = (struct job){ .topic = NULL };
-}
-
-/* A free place; of those that only wait for their message to come again one is given up. */
-static struct job *
-place(struct work *w)
-{
-	struct job *done = NULL;
-
-	for (size_t i = 0; i < w->cap; i++) {
-		if (w->jobs[i].topic == NULL)
-			return &w->jobs[i];
-		if (w->jobs[i].h == NULL && w->jobs[i].lost)
-			done = &w->jobs[i];
-	}
-	if (done != NULL)
-		free_job(w, done);
-	return done;
-}
-
-/* The number may be another message's when the topic was made anew; its time is not. */
-static struct job *
-lost_job(struct work *w, const struct mess_received *msg)
-{
-	for (size_t i = 0; i < w->cap; i++) {
-		struct job *j = &w->jobs[i];
-
-		if (j->topic != NULL && j->lost && j->seq == msg->seq && j->sec == msg->time_sec &&
-		    j->nsec == msg->time_nsec && strcmp(j->topic, msg->topic) == 0)
-			return j;
-	}
-	return NULL;
-}
-
 /* ---- stopping ---- */
 
-/* Nothing new; what runs has its time. */
-static void
-stop_taking(struct work *w, enum stop why)
+void
+work_stop(struct work *w, enum stop why)
 {
 	if (w->stopping != GO_ON)
 		return;
@@ -159,7 +60,7 @@ take_signals(struct work *w)
 
 	w->signals += sub_signals_read(w->s);
 	if (w->signals > 0)
-		stop_taking(w, STOP_SIGNAL);
+		work_stop(w, STOP_SIGNAL);
 	if (w->signals >= 2 && before < w->signals)
 		end_jobs(w, w->signals >= 3);
 }
@@ -172,7 +73,7 @@ engine_failed(struct work *w, enum mess_err err)
 	if (err == MESS_CANCELLED) /* the loop looks what for */
 		return;
 	s->status = cli_fail_mess(s->m, err, "%s", s->what);
-	stop_taking(w, STOP_FAILED);
+	work_stop(w, STOP_FAILED);
 }
 
 /* The leases are gone with it. */
@@ -199,183 +100,13 @@ lost(struct work *w)
 		cli_warn("%s: %s, trying again", s->what, mess_detail(s->m));
 }
 
-static void
-failed(struct work *w, enum mess_err err)
+void
+work_failed(struct work *w, enum mess_err err)
 {
 	if (err == MESS_NODAEMON)
 		lost(w);
 	else
 		engine_failed(w, err);
-}
-
-/* ---- settling ---- */
-
-static void
-tell(const struct work *w, const struct job *j, const struct handler_end *end)
-{
-	static const char *const fates[] = { [HANDLER_ACK] = "", [HANDLER_LATER] = "",
-		[HANDLER_BACK] = ": given back", [HANDLER_DEAD] = ": dead" };
-
-	if (w->s->o->verbose > 0 || (w->s->o->verbose == 0 && end->verdict != HANDLER_ACK))
-		cli_warn("%s: message %llu: attempt %llu: %s%s", j->topic, (unsigned long long)j->seq,
-		    (unsigned long long)j->attempt, end->reason, fates[end->verdict]);
-}
-
-static enum mess_err
-settle_as(struct mess *m, const struct job *j, const struct handler_end *end)
-{
-	struct mess_failure why = { .reason = end->reason, .status = end->status, .output = end->output };
-
-	switch (end->verdict) {
-	case HANDLER_ACK:
-		return mess_ack(m, j->topic, j->seq, j->seq);
-	case HANDLER_LATER:
-		return mess_retry(m, j->topic, j->seq, &why);
-	case HANDLER_BACK:
-		return mess_nack(m, j->topic, j->seq, j->seq);
-	case HANDLER_DEAD:
-		return mess_dead(m, j->topic, j->seq, &why);
-	}
-	return MESS_BUG;
-}
-
-/* What becomes of one that ended; it stays when we were interrupted. */
-static void
-settle(struct work *w, struct job *j)
-{
-	struct sub *s = w->s;
-	struct handler_end end;
-	enum mess_err err = MESS_OK;
-
-	handler_judge(j->h, &end);
-	/* Who is done with it need not begin again when it comes again. */
-	if (j->lost && end.verdict == HANDLER_ACK && w->stopping == GO_ON && !j->damaged) {
-		handler_free(TAKE(j->h, NULL));
-		return;
-	}
-	if (!j->lost && !j->damaged && s->o->mode == MODE_SUB)
-		err = settle_as(s->m, j, &end);
-	if (err == MESS_CANCELLED)
-		return;
-	if (err != MESS_OK)
-		failed(w, err);
-	if (!j->damaged) {
-		s->failed += end.verdict != HANDLER_ACK;
-		tell(w, j, &end);
-	}
-	free_job(w, j);
-	w->ended = false;
-}
-
-/* ---- starting ---- */
-
-/* 126 and 127 as a shell has them; what the machine lacks now is no fault of the command. */
-static int
-exit_status_of(int err)
-{
-	switch (err) {
-	case ENOENT:
-		return 127;
-	case EAGAIN:
-	case ENOMEM:
-	case EMFILE:
-	case ENFILE:
-		return EX_OSERR;
-	default:
-		return 126;
-	}
-}
-
-static void
-give_back(struct work *w, const struct mess_received *msg)
-{
-	enum mess_err err = MESS_OK;
-
-	w->body = msg->body == NULL;
-	w->reader = NULL;
-	if (w->s->o->mode == MODE_SUB)
-		err = mess_nack(w->s->m, msg->topic, msg->seq, msg->seq);
-	if (err != MESS_OK)
-		failed(w, err);
-}
-
-static void
-cannot_run(struct work *w, const struct mess_received *msg, int err)
-{
-	struct sub *s = w->s;
-
-	errno = err;
-	s->status = cli_fail_errno(exit_status_of(err), "%s", cli_cut(s->o->command[0]));
-	stop_taking(w, STOP_FAILED);
-	give_back(w, msg);
-}
-
-static int
-start(struct work *w, const struct mess_received *msg, struct handler **out)
-{
-	const struct options *o = w->s->o;
-	struct handler_setup setup = { .argv = o->command, .now = sub_clock(), .timeout_ms = o->timeout_ms,
-		.timeout = o->timeout };
-	struct handler_env env;
-	int err = ENOMEM;
-
-	if (handler_env_make(&env, environ, msg, o->mode == MODE_TAIL ? NULL : o->name) == MESS_OK) {
-		if (env.cut && o->verbose > 0)
-			cli_warn("%s: message %llu: not all its headers fit the environment", msg->topic,
-			    (unsigned long long)msg->seq);
-		setup.env = env.vars;
-		err = handler_start(&setup, out);
-	}
-	handler_env_free(&env);
-	return err;
-}
-
-static void
-begin(struct work *w, const struct mess_received *msg)
-{
-	struct job *j = place(w);
-	struct handler *h = NULL;
-	enum mess_err fed;
-	int err;
-
-	if (j == NULL) { /* more came than was allowed */
-		give_back(w, msg);
-		return;
-	}
-	if ((err = start(w, msg, &h)) != 0) {
-		cannot_run(w, msg, err);
-		return;
-	}
-	*j = (struct job){ .h = h, .topic = msg->topic, .seq = msg->seq, .attempt = msg->attempt,
-		.sec = msg->time_sec, .nsec = msg->time_nsec };
-	w->s->received++;
-	w->body = msg->body == NULL;
-	w->reader = w->body ? j : NULL;
-	if (msg->body != NULL &&
-	    (fed = handler_feed(h, msg->body, (size_t)msg->body_len, true)) != MESS_OK) {
-		handler_kill(h); /* it is given back */
-		engine_failed(w, fed);
-	}
-}
-
-/* It came again, and is being worked on, or was done. */
-static void
-adopt(struct work *w, struct job *j, const struct mess_received *msg)
-{
-	enum mess_err err = MESS_OK;
-
-	w->body = msg->body == NULL;
-	w->reader = NULL;
-	j->lost = false;
-	j->attempt = msg->attempt;
-	if (j->h != NULL)
-		return;
-	if (w->s->o->mode == MODE_SUB)
-		err = mess_ack(w->s->m, j->topic, j->seq, j->seq);
-	free_job(w, j);
-	w->ended = false;
-	if (err != MESS_OK)
-		failed(w, err);
 }
 
 /* ---- what the engine sends ---- */
@@ -391,20 +122,15 @@ damaged(struct work *w)
 static void
 received(struct work *w, const struct mess_received *msg)
 {
-	struct job *again;
-
 	if (w->credit > 0)
 		w->credit--;
 	if (w->stopping != GO_ON) {
-		give_back(w, msg);
+		job_give_back(w, msg);
 		return;
 	}
 	if (w->s->left != UINT64_MAX)
 		w->s->left--;
-	if ((again = lost_job(w, msg)) != NULL)
-		adopt(w, again, msg);
-	else
-		begin(w, msg);
+	job_begin(w, msg);
 }
 
 /* All that has arrived, up to a body that comes in pieces. */
@@ -421,7 +147,7 @@ receive(struct work *w)
 			continue;
 		}
 		if (err != MESS_OK) {
-			failed(w, err);
+			work_failed(w, err);
 			return;
 		}
 		if (event == MESS_EVENT_NONE)
@@ -478,7 +204,7 @@ feed_piece(struct work *w)
 	if (err == MESS_OK && w->reader != NULL)
 		err = handler_feed(w->reader->h, piece, got, false);
 	if (err != MESS_OK)
-		failed(w, err);
+		work_failed(w, err);
 	return err == MESS_OK;
 }
 
@@ -489,20 +215,16 @@ static void
 take_more(struct work *w)
 {
 	struct sub *s = w->s;
-	uint64_t hands = s->o->jobs - count_jobs(w, false), room = w->cap - count_jobs(w, true);
-	uint64_t want;
+	uint64_t hands = s->o->jobs - job_count(w), room = job_room(w);
+	uint64_t want = hands < room ? hands : room;
 	enum mess_err err;
 
-	/* Places of those that are done and lost are free when they are needed. */
-	for (size_t i = 0; i < w->cap; i++)
-		room += w->jobs[i].topic != NULL && w->jobs[i].h == NULL && w->jobs[i].lost;
-	want = hands < room ? hands : room;
 	if (want > s->left)
 		want = s->left;
 	if (!w->connected || w->stopping != GO_ON || want <= w->credit || (s->o->drain && w->ended))
 		return;
 	if ((err = mess_take(s->m, want - w->credit, s->o->drain)) != MESS_OK)
-		failed(w, err);
+		work_failed(w, err);
 	else
 		w->credit = want;
 }
@@ -585,7 +307,7 @@ settle_all(struct work *w)
 {
 	for (size_t i = 0; i < w->cap; i++)
 		if (w->jobs[i].h != NULL && w->jobs[i].over)
-			settle(w, &w->jobs[i]);
+			job_settle(w, &w->jobs[i]);
 }
 
 static void
@@ -597,7 +319,7 @@ wait_and_turn(struct work *w)
 		if (errno == EINTR)
 			return;
 		w->s->status = cli_fail_errno(EX_OSERR, "poll");
-		stop_taking(w, STOP_FAILED);
+		work_stop(w, STOP_FAILED);
 		end_jobs(w, true);
 		return;
 	}
@@ -605,7 +327,7 @@ wait_and_turn(struct work *w)
 	settle_all(w);
 	take_signals(w);
 	if (sub_clock() >= w->s->until)
-		stop_taking(w, STOP_WAITED);
+		work_stop(w, STOP_WAITED);
 	if (sub_clock() >= w->grace_until)
 		end_jobs(w, false);
 }
@@ -622,13 +344,13 @@ go_on(struct work *w)
 		receive(w);
 	} while (w->connected && w->body && feed_piece(w));
 	if (w->connected && (err = mess_ack_flush(w->s->m)) != MESS_OK)
-		failed(w, err);
+		work_failed(w, err);
 }
 
 static bool
 is_done(const struct work *w)
 {
-	if (is_busy(w))
+	if (job_any(w))
 		return false;
 	return w->stopping != GO_ON || w->s->left == 0 || (w->s->o->drain && w->ended);
 }
@@ -639,12 +361,12 @@ return_the_rest(struct work *w)
 {
 	enum mess_err err;
 
-	stop_taking(w, STOP_DONE);
+	work_stop(w, STOP_DONE);
 	for (int i = 0; i < 2 && w->connected; i++) {
 		w->body = false; /* mess_next passes over it */
 		receive(w);
 		if (w->connected && (err = mess_ack_wait(w->s->m)) != MESS_OK && err != MESS_CANCELLED)
-			failed(w, err);
+			work_failed(w, err);
 	}
 }
 
@@ -685,7 +407,7 @@ sub_work(struct sub *s)
 	stop = work(&w);
 	for (size_t i = 0; i < w.cap; i++)
 		if (w.jobs[i].topic != NULL)
-			free_job(&w, &w.jobs[i]);
+			job_free(&w, &w.jobs[i]);
 	fd_close(&w.always);
 	return stop;
 }

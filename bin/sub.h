@@ -9,7 +9,8 @@
  *   sub-write.c    bytes out without waiting; acked once they are
  *   sub-form.c     what is written of a message: -l, -0, --records, --json, -F
  *   sub-format.c   -F as it was given
- *   sub-work.c     messages to handlers; what their ends mean
+ *   sub-work.c     messages to handlers, some at once
+ *   sub-job.c      the messages in hand: begun, settled, found again
  *   sub-lease.c    --reserve, and what settles it
  *   handler.c      one handler: start, feed, watch, time out, judge
  *   handler-env.c  the environment it gets

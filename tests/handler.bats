@@ -172,7 +172,6 @@ process_is_gone() {
 }
 
 @test "handler: a large body streams, and memory stays small" {
-	has_sanitizer && skip "a sanitizer's memory means nothing"
 	# Not one that a pipe or two hold.
 	head -c 50000000 /dev/urandom >body
 	mess-pub t <body
@@ -184,7 +183,7 @@ process_is_gone() {
 	run -0 mess-sub -e t -- ./h
 
 	assert_equal "$(<sum)" "$(sha256sum <body)"
-	assert [ "$(awk '{ print $2 }' peak)" -lt 16000 ]
+	has_sanitizer || assert [ "$(awk '{ print $2 }' peak)" -lt 16000 ]
 	counts t pending 0
 }
 
