@@ -510,11 +510,21 @@ keep_word(struct mess *m, const struct reply *r)
 	m->call.word[n] = '\0';
 }
 
+static bool
+ends_with(const struct reply *r, const char *word)
+{
+	size_t n = strlen(word);
+
+	return r->text_len >= n && memcmp(r->text + r->text_len - n, word, n) == 0;
+}
+
 static enum mess_err
 take_call(struct mess *m, enum client_pending pending, const struct reply *r)
 {
 	m->call.err = r->kind == REPLY_ERR ? client_refusal(m, r) : MESS_OK;
 	keep_word(m, r);
+	m->call.fate = ends_with(r, " duplicate") ? MESS_DUPLICATE :
+	    ends_with(r, " queued") ? MESS_QUEUED : MESS_STORED;
 	if (r->kind == REPLY_OK)
 		for (unsigned i = 0; i < 2; i++)
 			if (!protocol_reply_number(r, i, &m->call.number[i]))

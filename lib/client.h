@@ -47,6 +47,7 @@ struct client_call {
 	bool done;
 	enum mess_err err;
 	uint64_t number[2];
+	enum mess_fate fate;	/* of a publish */
 	char word[32];		/* the first, cut */
 };
 

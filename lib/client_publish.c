@@ -8,23 +8,29 @@
 #include <time.h>
 
 #include "base/fd.h"
+#include "instruct.h"
 #include "maildir.h"
 
 enum mess_err
 client_check_message(struct mess *m, const struct mess_message *msg)
 {
+	struct instruct ask;
 	const char *why;
 	enum mess_err err;
+	size_t len;
 
 	if (msg->body_len > MESS_INLINE_MAX)
 		return client_fail(m, MESS_TOOBIG, "a body of %zu bytes is published as a stream, "
 		    "only up to %zu at once", msg->body_len, MESS_INLINE_MAX);
 	if (msg->headers_len == 0)
 		return MESS_OK;
-	if (msg->headers_len > RECORD_HEADERS_MAX)
+	if ((err = instruct_read(msg->headers, msg->headers_len, &ask, &why)) != MESS_OK)
+		return client_fail(m, err, "instruction: %s", why);
+	len = msg->headers_len - ask.len;
+	if (len > RECORD_HEADERS_MAX)
 		return client_fail(m, MESS_TOOBIG, "headers are at most %d bytes; these are %zu",
-		    RECORD_HEADERS_MAX, msg->headers_len);
-	if ((err = record_headers_check(msg->headers, msg->headers_len, false, &why)) != MESS_OK)
+		    RECORD_HEADERS_MAX, len);
+	if ((err = record_headers_check(msg->headers + ask.len, len, false, &why)) != MESS_OK)
 		return client_fail(m, err, "header: %s", why);
 	return MESS_OK;
 }
@@ -161,6 +167,7 @@ mess_publish(struct mess *m, const char *topic, const struct mess_message *msg, 
 	if (direct) {
 		if ((err = publish_direct(m, topic, msg)) != MESS_OK)
 			return client_published(m, client_direct_failed(m, err));
+		m->call.fate = MESS_STORED; /* what the engine finds out later it only counts */
 		*seq = 0;
 		return MESS_OK;
 	}
@@ -168,6 +175,12 @@ mess_publish(struct mess *m, const char *topic, const struct mess_message *msg, 
 		return err;
 	*seq = m->call.number[0];
 	return MESS_OK;
+}
+
+enum mess_fate
+mess_fate(const struct mess *m)
+{
+	return m->call.fate;
 }
 
 /* ---- a body of any length ---- */
@@ -298,6 +311,7 @@ mess_body_end(struct mess *m, uint64_t *seq)
 	if (m->body.file != NULL) {
 		if ((err = maildir_end(TAKE(m->body.file, NULL))) != MESS_OK)
 			return client_published(m, client_direct_failed(m, err));
+		m->call.fate = MESS_STORED;
 		*seq = 0;
 		return MESS_OK;
 	}

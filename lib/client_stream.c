@@ -62,7 +62,7 @@ static enum mess_err
 batch_reply(struct mess *m, const struct reply *r)
 {
 	struct client_stream *s = &m->stream;
-	uint64_t first;
+	uint64_t first, duplicates;
 
 	if (r->kind == REPLY_ERR) {
 		if (s->refused++ == 0)
@@ -71,6 +71,9 @@ batch_reply(struct mess *m, const struct reply *r)
 	}
 	if (s->refused > 0 || s->flying == 0 || !protocol_reply_number(r, 0, &first))
 		return client_fail(m, MESS_PROTOCOL, "mess-deliverd stored what it was to refuse");
+	/* Which of them were there before it does not say. */
+	if (protocol_reply_number(r, 2, &duplicates))
+		first = 0;
 	stored(s, batch(s, 0)->count, first);
 	batch_empty(batch(s, 0));
 	s->first = (s->first + 1) % (CLIENT_BATCHES + 1);

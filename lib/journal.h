@@ -21,13 +21,14 @@ enum journal_kind {
 	JOURNAL_INDEX = 2,
 	JOURNAL_STATE = 3,
 	JOURNAL_PLACE = 4,
+	JOURNAL_IDS = 5,
 };
 
 /* What an entry calls a file: found again by name, known again by id. */
 struct journal_name {
 	enum journal_kind kind;
 	unsigned char id[JOURNAL_ID_LEN];	/* the topic's incarnation */
-	uint64_t first;				/* segment, index: first number; place: 0 */
+	uint64_t first;				/* segment, index: first number; place: its id; ids: 0 */
 	char topic[NAME_TOPIC_MAX + 1];
 	char sub[NAME_LABEL_MAX + 1];		/* place; "" else */
 };

@@ -359,11 +359,16 @@ log_append_body(struct log *l, const struct mess_peer *from, struct body *b, uin
 enum mess_err
 log_begin(struct log *l, size_t count, size_t bytes, struct log_mark *out)
 {
+	/* A line as long as any of them will be. */
+	struct record longest = { .seq = l->next + count, .sec = l->sec | (uint64_t)1 << 33,
+		.uid = UINT32_MAX, .gid = UINT32_MAX, .pid = INT32_MAX,
+		.headers_len = RECORD_BLOCK_MAX, .body_len = MESS_INLINE_MAX };
+	char line[RECORD_LINE_MAX];
+	size_t each = record_write_line(&longest, 0, line) + 2;
 	enum mess_err err;
 
 	/* All of it fits in the commit, so that nothing in between commits a part. */
-	if ((err = store_room(l->store, bytes + count * (RECORD_LINE_MAX + 2) +
-	    l->part.most + 64 * 1024)) != MESS_OK)
+	if ((err = store_room(l->store, bytes + count * each + l->part.most + 64 * 1024)) != MESS_OK)
 		return err;
 	*out = (struct log_mark){ .journal = journal_mark(store_journal(l->store)),
 		.next = l->next, .tail_off = l->tail_off, .block = l->block,

@@ -90,6 +90,11 @@ MESS_NODISCARD enum mess_err mess_topic_check(struct mess *m, const char *topic)
  * One message to publish.  Headers are "Name: value\n" lines, names of
  * [A-Za-z][A-Za-z0-9-]{0,63} not starting with "Mess-", values UTF-8
  * without control characters, 64 of them in at most 8 KiB.
+ * Before them may stand instructions, each once: "Mess-Ask-Id: KEY" (store
+ * it once, as long as the topic knows the key), "Mess-Ask-Key: KEY" (only
+ * while no other of that key waits), "Mess-Ask-Due: SECONDS.NANOSECONDS" and
+ * "Mess-Ask-Expires: SECONDS.NANOSECONDS" (deliver it not before, nor from
+ * then on).  A KEY is 1 to 255 bytes and the caller's own.
  */
 struct mess_message {
 	const char *headers;
@@ -117,6 +122,18 @@ MESS_NODISCARD enum mess_err mess_publish_all(struct mess *m, const char *topic,
     const struct mess_message *msgs, size_t count, uint64_t *first);
 
 /*
+ * What became of the message of the last mess_publish or mess_body_end that
+ * said MESS_OK.  When it was not stored, because it had been before or
+ * because one of its key still waits, *seq is the number of that one.
+ */
+enum mess_fate {
+	MESS_STORED,
+	MESS_DUPLICATE,
+	MESS_QUEUED,
+};
+enum mess_fate mess_fate(const struct mess *m);
+
+/*
  * Publish a stream.  mess_queue copies the message and sends full batches
  * without waiting; mess_flush sends what is queued; mess_wait returns when
  * all of it is durable.  mess_durable is how many of the stream's messages
@@ -139,7 +156,8 @@ bool mess_in_doubt(const struct mess *m);
 
 /*
  * Called for every message of a stream once it is durable, in order, with
- * its number (0: see mess_publish).  NULL for none.
+ * its number, or 0: see mess_publish, or it was sent with others of which
+ * some were there before.  NULL for none.
  */
 void mess_on_durable(struct mess *m, void (*fn)(void *arg, uint64_t seq), void *arg);
 

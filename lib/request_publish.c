@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "publish.h"
+
 static bool
 may_publish(struct session *s, const char *name)
 {
@@ -45,6 +47,20 @@ admit(struct session *s, const struct retention_load *load, const char **why)
 	return err;
 }
 
+/* A duplicate, too, is answered when the first is durable. */
+static void
+published(struct session *s, const struct publish_result *done)
+{
+	static const char *const words[] = { [PUBLISH_STORED] = "", [PUBLISH_DUPLICATE] = " duplicate",
+		[PUBLISH_QUEUED] = " queued" };
+
+	if (done->fate == PUBLISH_STORED)
+		retention_stored(s->pub_topic);
+	if (done->fate == PUBLISH_DUPLICATE)
+		log_note(s->pub_topic->log, LOG_DUPLICATES, 1);
+	session_ok_durable(s, "%llu%s", (unsigned long long)done->seq, words[done->fate]);
+}
+
 void
 request_pub(struct session *s, const struct input_item *item)
 {
@@ -53,89 +69,139 @@ request_pub(struct session *s, const struct input_item *item)
 		.body = item->payload + r->headers_len, .body_len = r->body_len };
 	struct retention_load load = { .count = 1, .bytes = r->headers_len + r->body_len,
 		.largest = r->body_len };
+	struct publish_result done;
+	struct publish_ask ask;
 	const char *why = NULL;
 	enum mess_err err;
-	uint64_t seq;
 
 	if (!may_publish(s, r->topic))
 		return;
-	if ((err = record_headers_check(msg.headers, msg.headers_len, false, &why)) != MESS_OK ||
-	    (err = admit(s, &load, &why)) != MESS_OK ||
-	    (err = log_append(s->pub_topic->log, &s->peer, &msg, &seq)) != MESS_OK) {
+	/* What is there already needs no room. */
+	if ((err = publish_check(&ask, &msg, &why)) == MESS_OK &&
+	    (err = publish_known(s->pub_topic, s->peer.uid, &ask, &done)) == MESS_OK &&
+	    done.fate == PUBLISH_STORED && (err = admit(s, &load, &why)) == MESS_OK)
+		err = publish_message(s->pub_topic, &s->peer, &ask, &msg, &done);
+	if (err != MESS_OK)
 		publish_failed(s, err, why);
-		return;
-	}
-	retention_stored(s->pub_topic);
-	session_ok_durable(s, "%llu", (unsigned long long)seq);
+	else
+		published(s, &done);
 }
+
+/* What is left of a batch, and what became of its messages. */
+struct batch {
+	const char *data;
+	size_t left;
+	uint64_t first, last;		/* numbers of what was stored; 0: nothing */
+	uint64_t duplicates, queued;
+};
 
 /* The next message of a batch; MESS_USAGE when the batch is not what its line said. */
 static enum mess_err
-next_item(const char **data, size_t *left, struct mess_message *msg, const char **why)
+next_item(struct batch *b, struct mess_message *msg, const char **why)
 {
 	uint64_t headers_len, body_len;
 	enum mess_err err;
 	size_t used;
 
-	if ((err = protocol_read_item(*data, *left, &headers_len, &body_len, &used)) != MESS_OK ||
-	    headers_len > *left - used || body_len > *left - used - headers_len) {
+	if ((err = protocol_read_item(b->data, b->left, &headers_len, &body_len, &used)) != MESS_OK ||
+	    headers_len > b->left - used || body_len > b->left - used - headers_len) {
 		*why = "the batch is not COUNT messages in BYTES bytes";
 		return MESS_USAGE;
 	}
-	*msg = (struct mess_message){ .headers = *data + used, .headers_len = headers_len,
-		.body = *data + used + headers_len, .body_len = body_len };
-	*data += used + headers_len + body_len;
-	*left -= used + headers_len + body_len;
+	*msg = (struct mess_message){ .headers = b->data + used, .headers_len = headers_len,
+		.body = b->data + used + headers_len, .body_len = body_len };
+	b->data += used + headers_len + body_len;
+	b->left -= used + headers_len + body_len;
 	if (body_len > MESS_INLINE_MAX) {
 		*why = "a body in a batch is at most 262144 bytes";
 		return MESS_TOOBIG;
 	}
-	return record_headers_check(msg->headers, msg->headers_len, false, why);
+	return MESS_OK;
 }
 
 static enum mess_err
-append_batch(struct session *s, const struct input_item *item, uint64_t *last, const char **why)
+append_next(struct session *s, struct batch *b, const char **why)
 {
-	struct log *l = s->pub_topic->log;
-	const char *data = item->payload;
-	size_t left = item->payload_len;
-	struct retention_load all = { .count = item->request.count, .bytes = left };
+	struct publish_result done;
 	struct mess_message msg;
-	struct log_mark mark;
+	struct publish_ask ask;
 	enum mess_err err;
 
-	if ((err = admit(s, &all, why)) != MESS_OK ||
-	    (err = log_begin(l, item->request.count, left, &mark)) != MESS_OK)
+	if ((err = next_item(b, &msg, why)) != MESS_OK ||
+	    (err = publish_check(&ask, &msg, why)) != MESS_OK ||
+	    (err = admit(s, &(struct retention_load){ .largest = msg.body_len }, why)) != MESS_OK ||
+	    (err = publish_add(s->pub_topic, &s->peer, &ask, &msg, &done)) != MESS_OK)
 		return err;
-	for (uint64_t i = 0; i < item->request.count && err == MESS_OK; i++)
-		if ((err = next_item(&data, &left, &msg, why)) == MESS_OK &&
-		    (err = admit(s, &(struct retention_load){ .largest = msg.body_len }, why)) == MESS_OK)
-			err = log_append(l, &s->peer, &msg, last);
-	if (err == MESS_OK && left > 0) {
+	b->duplicates += done.fate == PUBLISH_DUPLICATE;
+	b->queued += done.fate == PUBLISH_QUEUED;
+	if (done.fate == PUBLISH_STORED) {
+		b->first = b->first == 0 ? done.seq : b->first;
+		b->last = done.seq;
+	}
+	return MESS_OK;
+}
+
+/* Messages of a batch that have instructions. */
+static size_t
+count_asks(struct batch b)
+{
+	struct mess_message msg;
+	const char *why;
+	size_t n = 0;
+
+	while (b.left > 0 && next_item(&b, &msg, &why) == MESS_OK)
+		n += instruct_begins(msg.headers, msg.headers_len);
+	return n;
+}
+
+static enum mess_err
+append_batch(struct session *s, const struct input_item *item, struct batch *b, const char **why)
+{
+	struct publish_batch all = { .count = item->request.count, .bytes = b->left,
+		.asks = count_asks(*b) };
+	struct retention_load load = { .count = all.count, .bytes = all.bytes };
+	struct publish_mark mark;
+	enum mess_err err;
+
+	if ((err = admit(s, &load, why)) != MESS_OK)
+		return err;
+	if ((err = publish_begin(s->pub_topic, &all, &mark)) == MESS_TOOBIG)
+		*why = "a batch and what is stored beside it is at most 4194304 bytes";
+	if (err != MESS_OK)
+		return err;
+	for (uint64_t i = 0; i < all.count && err == MESS_OK; i++)
+		err = append_next(s, b, why);
+	if (err == MESS_OK && b->left > 0) {
 		*why = "the batch is not COUNT messages in BYTES bytes";
 		err = MESS_USAGE;
 	}
 	if (err != MESS_OK)
-		log_rewind(l, &mark);
-	else
-		retention_stored(s->pub_topic);
+		publish_rewind(s->pub_topic, &mark);
 	return err;
 }
 
 void
 request_pubs(struct session *s, const struct input_item *item)
 {
+	struct batch b = { .data = item->payload, .left = item->payload_len };
 	const char *why = NULL;
 	enum mess_err err;
-	uint64_t last = 0;
 
 	if (!may_publish(s, item->request.topic))
 		return;
-	if ((err = append_batch(s, item, &last, &why)) != MESS_OK)
+	if ((err = append_batch(s, item, &b, &why)) != MESS_OK) {
 		publish_failed(s, err, why);
+		return;
+	}
+	if (b.last != 0)
+		retention_stored(s->pub_topic);
+	if (b.duplicates > 0)
+		log_note(s->pub_topic->log, LOG_DUPLICATES, b.duplicates);
+	if (b.duplicates + b.queued > 0)
+		session_ok_durable(s, "%llu %llu duplicates %llu", (unsigned long long)b.first,
+		    (unsigned long long)b.last, (unsigned long long)(b.duplicates + b.queued));
 	else
-		session_ok_durable(s, "%llu %llu", (unsigned long long)(last - item->request.count + 1),
-		    (unsigned long long)last);
+		session_ok_durable(s, "%llu %llu", (unsigned long long)b.first, (unsigned long long)b.last);
 }
 
 /* --- one large body ----------------------------------------------------- */
@@ -152,7 +218,9 @@ stream_failed(struct session *s, enum mess_err err, const char *why)
 void
 request_stream(struct session *s, const struct input_item *item)
 {
+	struct mess_message msg = { .headers = item->payload, .headers_len = item->payload_len };
 	struct retention_load load = { .count = 1, .bytes = item->payload_len };
+	struct publish_ask ask;
 	const char *why = NULL;
 	enum mess_err err;
 
@@ -161,10 +229,10 @@ request_stream(struct session *s, const struct input_item *item)
 		return;
 	if (store_is_sick(s->host->store))
 		err = MESS_SICK;
-	else if ((err = record_headers_check(item->payload, item->payload_len, false, &why)) == MESS_OK &&
+	else if ((err = publish_check(&ask, &msg, &why)) == MESS_OK &&
 	    (err = admit(s, &load, &why)) == MESS_OK)
-		err = body_new(s->pub_topic->dir, store_work(s->host->store), item->payload,
-		    item->payload_len, &s->body);
+		err = body_new(s->pub_topic->dir, store_work(s->host->store), msg.headers,
+		    msg.headers_len, &s->body);
 	if (err != MESS_OK)
 		publish_failed(s, err, why);
 	else
@@ -192,29 +260,42 @@ request_chunk(struct session *s, const char *data, size_t len)
 		stream_failed(s, err, NULL);
 }
 
+/* Its headers are those to be stored: what they say of ids is what was asked. */
+static enum mess_err
+append_body(struct session *s, struct publish_result *done, const char **why)
+{
+	struct retention_load load = { .count = 1, .bytes = body_len(s->body) };
+	struct publish_ask ask;
+	const char *headers;
+	enum mess_err err;
+	size_t len;
+
+	if (s->pub_topic->gone)
+		return MESS_NOTOPIC;
+	headers = body_headers(s->body, &len);
+	publish_recall(&ask, headers, len);
+	/* Others may have filled the topic meanwhile. */
+	if ((err = admit(s, &load, why)) != MESS_OK)
+		return err;
+	return publish_body(s->pub_topic, &s->peer, &ask, s->body, done);
+}
+
 static void
 body_synced(void *arg, enum mess_err err)
 {
 	struct session *s = arg;
-	struct retention_load load = { .count = 1, .bytes = body_len(s->body) };
+	struct publish_result done;
 	const char *why = NULL;
-	uint64_t seq = 0;
 
 	s->syncing = false;
-	if (err == MESS_OK && s->pub_topic->gone)
-		err = MESS_NOTOPIC;
-	/* Others may have filled the topic meanwhile. */
 	if (err == MESS_OK)
-		err = admit(s, &load, &why);
-	if (err == MESS_OK &&
-	    (err = log_append_body(s->pub_topic->log, &s->peer, s->body, &seq)) == MESS_OK)
-		retention_stored(s->pub_topic);
+		err = append_body(s, &done, &why);
 	body_free(s->body);
 	s->body = NULL;
 	if (err != MESS_OK)
 		publish_failed(s, err, why);
 	else
-		session_ok_durable(s, "%llu", (unsigned long long)seq);
+		published(s, &done);
 	session_synced(s);
 }
 

@@ -146,6 +146,13 @@ store_join(struct store *s, struct store_part *p)
 }
 
 void
+store_widen(struct store *s, struct store_part *p, size_t n)
+{
+	p->most += n;
+	s->reserved += n;
+}
+
+void
 store_leave(struct store *s, struct store_part *p)
 {
 	if (!p->joined)

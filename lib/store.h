@@ -48,6 +48,8 @@ struct store_part {
 
 /* Take part in the commit being gathered; call after store_room for its bytes. */
 void store_join(struct store *s, struct store_part *p);
+/* A part that joined may put n bytes more in this commit; call after store_room for them. */
+void store_widen(struct store *s, struct store_part *p, size_t n);
 /* Forget a part that is going away; what it had to put goes with it. */
 void store_leave(struct store *s, struct store_part *p);
 

@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/fs.h"
+#include "ids.h"
 #include "limit.h"
 #include "place.h"
 
@@ -94,6 +95,8 @@ open_topic_file(int spool, const struct journal_name *name, int *out)
 		return err;
 	if (!log_is_incarnation(topic, name->id))
 		return MESS_CORRUPT;
+	if (name->kind == JOURNAL_IDS)
+		return ids_open_file(topic, out);
 	if (name->kind != JOURNAL_PLACE)
 		return log_open_file(topic, name, out);
 	err = place_open_file(topic, name->sub, &fd);
@@ -350,6 +353,8 @@ shut(struct topics *t, struct topic *topic)
 	if (topic->subs != NULL)
 		topic->subs_free(topic->subs);
 	topic->subs = NULL;
+	ids_free(topic->ids);
+	topic->ids = NULL;
 	log_close(topic->log);
 	topic->log = NULL;
 	fd_close(&topic->dir);
@@ -369,7 +374,7 @@ close_idle(struct topics *t)
 	for (topic = TAILQ_FIRST(&t->open);
 	    topic != NULL && t->open_count >= LIMIT_TOPICS_OPEN; topic = next) {
 		next = TAILQ_NEXT(topic, open_link);
-		if (topic->refs == 0 && log_is_idle(topic->log))
+		if (topic->refs == 0 && log_is_idle(topic->log) && ids_is_idle(topic->ids))
 			shut(t, topic);
 	}
 }

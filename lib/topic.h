@@ -18,6 +18,7 @@ struct topics;
 struct topic;
 struct subscriptions;
 struct flow;
+struct ids;
 struct retention;
 
 /* Who is told of topics: that one was opened; that all subscriptions have settled more of it. */
@@ -36,6 +37,7 @@ struct topic {
 	struct log *log;
 	struct subscriptions *subs;	/* the Subscription Manager's; loaded when first asked for */
 	void (*subs_free)(struct subscriptions *subs);
+	struct ids *ids;		/* of its messages; opened when first asked for */
 	struct flow *flow;		/* the Delivery Service's, while there are consumers */
 	struct retention *retention;	/* Retention's, while it is open; with it: */
 	uint64_t max_bytes;		/* its own or the spool's limit; 0: none */
