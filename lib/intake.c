@@ -20,7 +20,7 @@
 #include "base/fs.h"
 #include "body.h"
 #include "limit.h"
-#include "record.h"
+#include "publish.h"
 #include "retention.h"
 
 #define TAKE_SUFFIX ".take"
@@ -50,6 +50,7 @@ struct take {
 	bool records;
 	uint64_t size;
 	uint64_t count;			/* of messages */
+	size_t asks;			/* of those with instructions: some may be there already */
 	struct mess_peer from;
 };
 
@@ -322,23 +323,23 @@ struct records {
 	char *at;
 };
 
-/* The next record's headers (without the engine's) and body; false at the end or at damage. */
+/* The next record's headers, as they are to be stored, and body; false at the end or at damage. */
 static bool
-next_record(struct records *rs, struct record *rec, struct mess_message *out)
+next_record(struct records *rs, struct mess_message *out, struct publish_ask *ask)
 {
 	const char *line_end;
+	struct record rec;
 	size_t len;
 
-	if (rs->left == 0 || record_read(rs->at, rs->left, rec, &len) != MESS_OK || rec->apart ||
-	    rec->body_len > MESS_INLINE_MAX)
+	if (rs->left == 0 || record_read(rs->at, rs->left, &rec, &len) != MESS_OK || rec.apart ||
+	    rec.body_len > MESS_INLINE_MAX)
 		return false;
 	line_end = memchr(rs->at, '\n', len);
-	*out = (struct mess_message){ .headers = line_end + 1, .headers_len = rec->headers_len,
-		.body = line_end + 1 + rec->headers_len + 1, .body_len = rec->body_len };
-	out->headers_len = record_headers_strip((char *)(uintptr_t)out->headers, out->headers_len);
+	*out = (struct mess_message){ .headers = line_end + 1, .headers_len = rec.headers_len,
+		.body = line_end + 1 + rec.headers_len + 1, .body_len = rec.body_len };
 	rs->at += len;
 	rs->left -= len;
-	return record_headers_check(out->headers, out->headers_len, false, NULL) == MESS_OK;
+	return publish_accept(ask, out) == MESS_OK;
 }
 
 static enum mess_err
@@ -359,7 +360,7 @@ static enum mess_err
 count_records(struct take *k, const char **why)
 {
 	struct mess_message msg;
-	struct record rec;
+	struct publish_ask ask;
 	struct records rs;
 	enum mess_err err;
 
@@ -370,8 +371,10 @@ count_records(struct take *k, const char **why)
 	}
 	if ((err = load_records(k, &rs)) != MESS_OK)
 		return err;
-	while (next_record(&rs, &rec, &msg))
+	while (next_record(&rs, &msg, &ask)) {
 		k->count++;
+		k->asks += ask.asked;
+	}
 	if (rs.left > 0)
 		*why = "not records, or damaged ones, or with a body above 256 KiB";
 	else if (k->count == 0)
@@ -426,27 +429,33 @@ append_raw(struct take *k, struct log *l)
 	return log_append(l, &k->from, &msg, &seq);
 }
 
+/* What is there already is counted and dropped: whoever put it here was told OK. */
 static enum mess_err
-append_records(struct take *k, struct log *l)
+append_records(struct take *k, struct topic *t)
 {
-	struct log_mark mark;
+	struct publish_batch all = { .count = k->count, .bytes = k->size, .asks = k->asks };
+	struct publish_result done;
+	struct publish_mark mark;
+	struct publish_ask ask;
 	struct mess_message msg;
-	struct record rec;
+	uint64_t duplicates = 0;
 	struct records rs;
 	enum mess_err err;
-	uint64_t seq;
 
 	if ((err = load_records(k, &rs)) != MESS_OK)
 		return err;
-	err = log_begin(l, k->count, k->size, &mark);
-	if (err != MESS_OK) {
+	if ((err = publish_begin(t, &all, &mark)) != MESS_OK) {
 		free(rs.mem);
 		return err;
 	}
-	while (err == MESS_OK && next_record(&rs, &rec, &msg))
-		err = log_append(l, &k->from, &msg, &seq);
+	while (err == MESS_OK && next_record(&rs, &msg, &ask)) {
+		err = publish_add(t, &k->from, &ask, &msg, &done);
+		duplicates += err == MESS_OK && done.fate == PUBLISH_DUPLICATE;
+	}
 	if (err != MESS_OK)
-		log_rewind(l, &mark);
+		publish_rewind(t, &mark);
+	else if (duplicates > 0)
+		log_note(t->log, LOG_DUPLICATES, duplicates);
 	free(rs.mem);
 	return err;
 }
@@ -468,6 +477,8 @@ has_room(struct take *k, uint64_t seq, uint64_t bytes)
 /*
  * Judge, count, and give it the name that says which numbers it has.
  * MESS_PAUSED when it has to wait; bytes: of those taken before it.
+ * MESS_BUSY when it has to be the first of a commit: of messages with ids
+ * some may be dropped, so the number of the file behind is not known before.
  */
 static enum mess_err
 take_one(struct intake *in, struct take *k, int new_dir, const char *name, uint64_t seq,
@@ -496,6 +507,8 @@ take_one(struct intake *in, struct take *k, int new_dir, const char *name, uint6
 		set_aside(in, k->topic, new_dir, name, why);
 		return MESS_NOTOPIC;
 	}
+	if (k->asks > 0 && seq != log_next(k->topic->log))
+		return MESS_BUSY;
 	if (!has_room(k, seq, bytes))
 		return MESS_PAUSED;
 	segment_name(seq, TAKE_SUFFIX, k->name);
@@ -522,7 +535,7 @@ commit_takes(struct take *k, size_t count, struct log *l, int new_dir)
 		return MESS_SICK;
 	}
 	for (size_t i = 0; i < count; i++)
-		if ((err = k[i].records ? append_records(&k[i], l) : append_raw(&k[i], l)) != MESS_OK)
+		if ((err = k[i].records ? append_records(&k[i], k->topic) : append_raw(&k[i], l)) != MESS_OK)
 			return err;
 	retention_stored(k->topic);
 	if ((err = store_commit(log_store(l))) != MESS_OK)
@@ -550,14 +563,18 @@ take_round(struct intake *in, struct topic *t, int new_dir, const struct candida
 		if (err == MESS_OK) {
 			seq += takes[n].count;
 			bytes += takes[n].size + 200 * takes[n].count;
-			n++;
-			continue;
+			if (takes[n++].asks == 0)
+				continue;
+			(*at)++;
+			break;
 		}
 		fd_close(&takes[n].fd);
 		if (err != MESS_NOTOPIC)
 			break;
 		err = MESS_OK;
 	}
+	if (err == MESS_BUSY)
+		err = MESS_OK;
 	/* What came before the one that failed is taken in all the same. */
 	if (n > 0)
 		committed = commit_takes(takes, n, t->log, new_dir);

@@ -45,6 +45,32 @@ publish_check(struct publish_ask *a, struct mess_message *msg, const char **why)
 	return MESS_OK;
 }
 
+enum mess_err
+publish_accept(struct publish_ask *a, struct mess_message *msg)
+{
+	char *headers = (char *)(uintptr_t)msg->headers;
+	size_t len = msg->headers_len, n;
+
+	a->asked = instruct_begins(headers, len) &&
+	    instruct_read(headers, len, &a->said, NULL) == MESS_OK;
+	if (a->asked) {
+		headers += a->said.len;
+		len -= a->said.len;
+	}
+	msg->headers = headers;
+	msg->headers_len = len = record_headers_strip(headers, len);
+	if (record_headers_check(headers, len, false, NULL) != MESS_OK)
+		return MESS_BADDATA;
+	if (!a->asked)
+		return MESS_OK;
+	n = instruct_write(&a->said, a->block);
+	if (len > 0)
+		memcpy(a->block + n, headers, len);
+	msg->headers = a->block;
+	msg->headers_len = n + len;
+	return MESS_OK;
+}
+
 void
 publish_recall(struct publish_ask *a, const char *headers, size_t len)
 {

@@ -21,6 +21,12 @@ struct publish_ask {
 /* Check headers as they came from a caller; those to be stored come into msg. */
 NODISCARD enum mess_err publish_check(struct publish_ask *a, struct mess_message *msg,
     const char **why);
+/*
+ * The same for a message that was acknowledged before: what of the engine's
+ * headers is no valid instruction is dropped, not refused.  msg->headers
+ * may be changed in place.
+ */
+NODISCARD enum mess_err publish_accept(struct publish_ask *a, struct mess_message *msg);
 /* The headers that are stored for a message, as an ask: what publish_check had read. */
 void publish_recall(struct publish_ask *a, const char *headers, size_t len);
 

@@ -272,6 +272,109 @@ TEST("intake: records come with their headers, without the engine's, and in thei
 	end(&b);
 }
 
+TEST("intake: instructions of records become headers; what is none is dropped, never refused")
+{
+	char text[2000];
+	size_t n = 0;
+	struct bench b;
+
+	begin(&b);
+	n += records_text(text + n, "Mess-Ask-Id: a\nMess-Ask-Due: 1.000000000\nKind: a\n", "one");
+	n += records_text(text + n, "Mess-Ask-Due: soon\nKind: b\n", "two");
+	n += records_text(text + n, "Kind: c\nMess-Ask-Id: a\n", "three");
+	drop(&b, "x.rec", text, n, 0);
+
+	run(&b);
+
+	CHECK(only(&b, 3) && is(&b, 1, "Mess-Due: 1.000000000\nMess-Id: a\nKind: a\n|one"));
+	CHECK(is(&b, 2, "Kind: b\n|two") && is(&b, 3, "Kind: c\n|three") && b.g.said == 0);
+	end(&b);
+}
+
+/* Ids of files, their numbers as letters: each letter is a message with that id and body. */
+static size_t
+ids_text(char *out, const char *letters)
+{
+	size_t n = 0;
+
+	for (; *letters != '\0'; letters++) {
+		char headers[] = "Mess-Ask-Id: ?\n", body[] = { *letters, '\0' };
+
+		headers[strlen(headers) - 2] = *letters;
+		n += records_text(out + n, headers, body);
+	}
+	return n;
+}
+
+static void
+drop_ids(struct bench *b, const char *name, const char *letters, time_t age)
+{
+	char text[4000];
+
+	drop(b, name, text, ids_text(text, letters), age);
+}
+
+TEST("intake: an id that is there already is counted and dropped, and the rest keeps its order")
+{
+	struct bench b;
+
+	begin(&b);
+	drop_text(&b, "0", "raw", 0);
+	drop_ids(&b, "1.rec", "abac", 1);
+	drop_ids(&b, "2.rec", "bc", 2);
+	drop_text(&b, "3", "raw", 3);
+	drop_ids(&b, "4.rec", "cda", 4);
+	drop_text(&b, "5", "raw", 5);
+
+	run(&b);
+
+	CHECK(only(&b, 7) && is(&b, 1, "|raw") && is(&b, 2, "Mess-Id: a\n|a") && is(&b, 3, "Mess-Id: b\n|b"));
+	CHECK(is(&b, 4, "Mess-Id: c\n|c") && is(&b, 5, "|raw") && is(&b, 6, "Mess-Id: d\n|d") && is(&b, 7, "|raw"));
+	CHECK(log_counted(storage_log(&b.g), LOG_DUPLICATES) == 5 && b.g.said == 0);
+	CHECK(dir_count(b.g.spool.dir, "orders/cur") == 1);
+	end(&b);
+}
+
+TEST("intake: stopped anywhere, what has an id comes once")
+{
+	char text[500];
+	struct bench b;
+	size_t n;
+	int dir;
+
+	begin(&b);
+	dir = b.g.spool.dir;
+	drop_ids(&b, "1.rec", "ab", 0);
+	run(&b);
+	/* Committed and not unlinked: one number was used of two records. */
+	drop_ids(&b, "2.rec", "bc", 1);
+	run(&b);
+	CHECK(only(&b, 3));
+	n = ids_text(text, "bc");
+	stop(&b);
+	storage_close(&b.g);
+	file_write(dir, "orders/cur/00000000000000000003.take.rec", text, n);
+	/* Renamed and not committed. */
+	n = ids_text(text, "ad");
+	file_write(dir, "orders/cur/00000000000000000004.take.rec", text, n);
+
+	storage_open(&b.g);
+	start(&b);
+	run(&b);
+	CHECK(only(&b, 4) && is(&b, 3, "Mess-Id: c\n|c") && is(&b, 4, "Mess-Id: d\n|d"));
+
+	/* All of it was there, so no number was used: back to new/, and dropped again. */
+	stop(&b);
+	storage_close(&b.g);
+	n = ids_text(text, "abcd");
+	file_write(dir, "orders/cur/00000000000000000005.take.rec", text, n);
+	storage_open(&b.g);
+	start(&b);
+	run(&b);
+	CHECK(only(&b, 4) && dir_count(dir, "orders/cur") == 1 && b.g.said == 0);
+	end(&b);
+}
+
 TEST("intake: a file of records is taken whole or not at all")
 {
 	char text[2000], bad[2000];
