@@ -204,6 +204,7 @@ rest(void *arg)
 		return;
 	}
 	delivery_rest(e->host.delivery);
+	topics_rest(e->host.topics);
 	(void)madvise(e->host.read_mem, SESSION_READ_LEN, MADV_DONTNEED); /* only memory is at stake */
 	(void)malloc_trim(0); /* likewise */
 }

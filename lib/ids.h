@@ -4,8 +4,9 @@
  * with the number of its message.
  *
  * Promise: an id is durable with its message or not at all, and is known
- * as long as it is among the topic's last IDS_SLOTS, also after a restart.
- * Ids of one user are no other's.  mess-spool(5) has the bytes.
+ * for IDS_SECONDS, if it is among the topic's last IDS_SLOTS_MOST, and as
+ * long as it is among the last IDS_SLOTS; also after a restart.  Ids of one
+ * user are no other's.  mess-spool(5) has the bytes.
  */
 #ifndef IDS_H
 #define IDS_H
@@ -13,6 +14,8 @@
 #include "store.h"
 
 #define IDS_SLOTS 65536
+#define IDS_SLOTS_MOST 1048576
+#define IDS_SECONDS 600
 
 enum ids_kind {
 	IDS_ID = 1,	/* Mess-Ask-Id */
@@ -38,11 +41,17 @@ NODISCARD enum mess_err ids_open(struct store *s, int dir, const struct journal_
 void ids_free(struct ids *i);
 /* Nothing of it waits for a commit. */
 bool ids_is_idle(const struct ids *i);
-/* For recovery. */
-NODISCARD enum mess_err ids_open_file(int dir, int *out);
+/* For recovery: the file of a journal entry, whose name says the size. */
+NODISCARD enum mess_err ids_open_file(int dir, uint64_t size, int *out);
 
 /* Is it known, what is gathered included?  Then *seq is its message. */
 bool ids_find(const struct ids *i, const struct ids_key *key, uint64_t *seq);
+
+/*
+ * For n more: makes a larger ring where one would be forgotten before its
+ * time; then what is gathered is committed first.
+ */
+NODISCARD enum mess_err ids_make_way(struct ids *i, size_t n);
 
 /*
  * Room that a commit needs for n ids, and n more of them in the commit

@@ -28,7 +28,7 @@ enum journal_kind {
 struct journal_name {
 	enum journal_kind kind;
 	unsigned char id[JOURNAL_ID_LEN];	/* the topic's incarnation */
-	uint64_t first;				/* segment, index: first number; place: its id; ids: 0 */
+	uint64_t first;				/* segment, index: first number; place: its id; ids: slots */
 	char topic[NAME_TOPIC_MAX + 1];
 	char sub[NAME_LABEL_MAX + 1];		/* place; "" else */
 };

@@ -156,7 +156,7 @@ publish_begin(struct topic *t, const struct publish_batch *batch, struct publish
 	enum mess_err err;
 
 	out->has_ids = batch->asks > 0;
-	if (out->has_ids && (err = ids_of(t, &i)) != MESS_OK)
+	if (out->has_ids && ((err = ids_of(t, &i)) != MESS_OK || (err = ids_make_way(i, ids)) != MESS_OK))
 		return err;
 	if ((err = log_begin(t->log, batch->count, batch->bytes + room, &out->log)) != MESS_OK)
 		return err;

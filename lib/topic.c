@@ -96,7 +96,7 @@ open_topic_file(int spool, const struct journal_name *name, int *out)
 	if (!log_is_incarnation(topic, name->id))
 		return MESS_CORRUPT;
 	if (name->kind == JOURNAL_IDS)
-		return ids_open_file(topic, out);
+		return ids_open_file(topic, name->first, out);
 	if (name->kind != JOURNAL_PLACE)
 		return log_open_file(topic, name, out);
 	err = place_open_file(topic, name->sub, &fd);
@@ -377,6 +377,18 @@ close_idle(struct topics *t)
 		if (topic->refs == 0 && log_is_idle(topic->log) && ids_is_idle(topic->ids))
 			shut(t, topic);
 	}
+}
+
+void
+topics_rest(struct topics *t)
+{
+	struct topic *topic;
+
+	TAILQ_FOREACH(topic, &t->open, open_link)
+		if (topic->ids != NULL && ids_is_idle(topic->ids)) {
+			ids_free(topic->ids);
+			topic->ids = NULL;
+		}
 }
 
 enum mess_err

@@ -67,6 +67,9 @@ void topics_hook(struct topics *t, const struct topic_hooks *hooks);
 /* For recovery: opens the file that a journal entry names; arg is the store's directory. */
 enum mess_err topic_open_target(void *arg, const struct journal_name *name, int *out);
 
+/* Nothing to do: memory that can be read again goes back. */
+void topics_rest(struct topics *t);
+
 struct topic *topics_find(struct topics *t, const char *name);
 /* The first with a name after `after` ("" for the first of all), or NULL. */
 struct topic *topics_after(struct topics *t, const char *after);

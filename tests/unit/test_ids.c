@@ -37,10 +37,17 @@ commit(struct bench *b)
 	CHECK(ids_is_idle(b->ids));
 }
 
+/* What a larger ring replaced may wait for a checkpoint then. */
+static void
+commit_only(struct bench *b)
+{
+	storage_commit(&b->g);
+}
+
 static void
 reopen(struct bench *b)
 {
-	commit(b);
+	commit_only(b);
 	ids_free(b->ids);
 	storage_reopen(&b->g);
 	open_ids(b);
@@ -49,7 +56,7 @@ reopen(struct bench *b)
 static void
 end(struct bench *b)
 {
-	commit(b);
+	commit_only(b);
 	ids_free(b->ids);
 	storage_end(&b->g);
 }
@@ -259,12 +266,125 @@ TEST("ids: at random, with batches refused and restarts, three times round the r
 	end(&b);
 }
 
+/* --- a larger ring ---------------------------------------------------------------- */
+
+static bool
+has_file(const struct bench *b, const char *name)
+{
+	return faccessat(b->g.topic->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void
+add_numbers(struct bench *b, unsigned from, unsigned to)
+{
+	char text[16];
+
+	for (unsigned k = from; k < to; k++) {
+		(void)snprintf(text, sizeof text, "key%u", k);
+		CHECK(ids_make_way(b->ids, 1) == MESS_OK);
+		add(b, text, k + 1);
+		if (k % 1000 == 0)
+			commit_only(b);
+	}
+}
+
+static bool
+know(const struct bench *b, unsigned from, unsigned to)
+{
+	char text[16];
+
+	for (unsigned k = from; k < to; k++) {
+		(void)snprintf(text, sizeof text, "key%u", k);
+		if (find(b, text) != k + 1)
+			return false;
+	}
+	return true;
+}
+
+TEST("ids: what would be forgotten before its time is kept in a larger ring")
+{
+	struct bench b;
+
+	begin(&b);
+	add_numbers(&b, 0, IDS_SLOTS);
+	CHECK(!has_file(&b, "ids.131072"));
+	add_numbers(&b, IDS_SLOTS, IDS_SLOTS + 1);
+	CHECK(has_file(&b, "ids.131072") && has_file(&b, "ids"));
+	add_numbers(&b, IDS_SLOTS + 1, 200000);
+	CHECK(know(&b, 0, 200000) && find(&b, "key200000") == 0);
+	storage_commit(&b.g);
+	storage_checkpoint(&b.g);
+	CHECK(has_file(&b, "ids.262144") && !has_file(&b, "ids.131072") && !has_file(&b, "ids"));
+	reopen(&b);
+	CHECK(know(&b, 0, 200000) && b.g.said == 0);
+	add_numbers(&b, 200000, 200100);
+	reopen(&b);
+	CHECK(know(&b, 0, 200100));
+	end(&b);
+}
+
+static void
+grow_and_crash(void *arg)
+{
+	struct bench *b = arg;
+
+	storage_open(&b->g);
+	open_ids(b);
+	add_numbers(b, IDS_SLOTS - 100, IDS_SLOTS - 1);
+	add(b, "gathered", 1);
+	/* Commits that, then takes over; what comes then is gathered only. */
+	CHECK(ids_make_way(b->ids, 1) == MESS_OK);
+	add(b, "lost", 2);
+}
+
+TEST("ids: after a crash the larger ring knows what was committed, from before it grew, too")
+{
+	struct bench b;
+
+	begin(&b);
+	add_numbers(&b, 0, IDS_SLOTS - 100);
+	commit(&b);
+	ids_free(b.ids);
+	storage_close(&b.g);
+	crash(grow_and_crash, &b);
+
+	storage_open(&b.g);
+	open_ids(&b);
+	CHECK(has_file(&b, "ids.131072") && know(&b, 0, IDS_SLOTS - 1));
+	CHECK(find(&b, "gathered") == 1 && find(&b, "lost") == 0 && b.g.said == 0);
+	end(&b);
+}
+
+TEST("ids: what had its time is forgotten, and the ring stays as it is")
+{
+	char old[8] = { 1 };
+	struct bench b;
+	AUTO_FD int fd = -1;
+
+	begin(&b);
+	add_numbers(&b, 0, IDS_SLOTS);
+	commit(&b);
+	CHECK(ids_open_file(b.g.topic->dir, IDS_SLOTS, &fd) == MESS_OK);
+	for (unsigned k = 0; k < 1000; k++)
+		CHECK(fd_pwrite_all(fd, old, sizeof old, 4096 + 40 * ((off_t)k + 1) + 32) == 0);
+	reopen(&b);
+
+	add_numbers(&b, IDS_SLOTS, IDS_SLOTS + 1000);
+	CHECK(!has_file(&b, "ids.131072"));
+	CHECK(find(&b, "key999") == 0 && know(&b, 1000, IDS_SLOTS + 1000));
+	add_numbers(&b, IDS_SLOTS + 1000, IDS_SLOTS + 1001);
+	CHECK(has_file(&b, "ids.131072") && know(&b, 1000, IDS_SLOTS + 1001));
+	end(&b);
+}
+
+/* --- damage ------------------------------------------------------------------------ */
+
 static void
 overwrite(const struct bench *b, off_t at, const char *bytes, size_t len)
 {
 	AUTO_FD int fd = -1;
 
-	CHECK(ids_open_file(b->g.topic->dir, &fd) == MESS_OK);
+	CHECK(ids_open_file(b->g.topic->dir, IDS_SLOTS, &fd) == MESS_OK);
 	CHECK(fd_pwrite_all(fd, bytes, len, at) == 0);
 }
 
