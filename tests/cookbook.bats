@@ -136,6 +136,7 @@ e.tif" /scan/other; eval "$1"' sh "$(recipe tesseract-one)"
 }
 
 @test "recipe: copy a topic" {
+	mess-sub -e orders # so that there is another subscription, which keeps them
 	mess-pub -H "Color: red" -m one orders
 	printf 'two\0\n' | mess-pub orders
 
