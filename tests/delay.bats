@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# Messages that are delivered later, and those that are not delivered after a time.
+
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; run sets $stderr
+load helper
+
+setup() {
+	mess_setup
+	deliverd_start
+}
+
+now_ms() {
+	date +%s%3N
+}
+
+counted() {
+	[ "$(stat_of "$1" "$2" "${4:-default}")" = "$3" ]
+}
+
+@test "delay: a message comes when it is due, and holds nothing back until then" {
+	local began came
+
+	mess-sub -e t
+	began=$(now_ms)
+	mess-pub --delay 2 -m later t
+	mess-pub -m now t
+
+	assert_equal "$(mess-sub -e -l t)" now
+	counted t delayed 1
+	[ $(($(now_ms) - began)) -lt 1500 ] || skip "this machine is too slow to tell"
+	assert_equal "$(mess-sub -n 1 -l t)" later
+	came=$(now_ms)
+
+	[ $((came - began)) -ge 2000 ] || fail "it came after $((came - began)) ms"
+	mess-fsck-free t
+}
+
+# mess-fsck-free TOPIC: nothing is left, and the account holds.
+mess-fsck-free() {
+	counted "$1" pending 0
+	assert_equal "$(stat_of "$1" present)" 0
+	mess-topic fsck
+}
+
+@test "delay: many of them come in order of their times, to a consumer that waits" {
+	local i
+
+	mess-sub -l -n 6 t >out &
+	consumer=$!
+	for i in 3 1 2; do
+		mess-pub --delay "$i" -m "$i" t
+		mess-pub -m now t
+	done
+
+	wait "$consumer"
+
+	assert_equal "$(xargs <out)" "now now now 1 2 3"
+	mess-fsck-free t
+}
+
+@test "delay: a thousand of one moment come all" {
+	seq 1000 | mess-pub -l --delay 1 t
+	assert_equal "$(mess-sub -e t)" ""
+	counted t delayed 1000
+
+	assert_equal "$(mess-sub -n 1000 -l t | sort -n | md5sum)" "$(seq 1000 | md5sum)"
+	mess-fsck-free t
+}
+
+@test "delay: it survives a restart and a kill, and an engine that leaves meanwhile" {
+	mess-sub -e t
+	mess-pub --delay 3 -m later t
+	assert_equal "$(mess-sub -e t)" ""
+	deliverd_kill
+	deliverd_start
+	assert_equal "$(mess-sub -e t)" ""
+	deliverd_stop
+
+	# "Personal": the next use starts one.
+	assert_equal "$(mess-sub -n 1 -l t)" later
+	mess-fsck-free t
+}
+
+@test "delay: --at, also of a time that is over" {
+	mess-pub --at @1 -m over t
+	mess-pub --at 2999-01-01 -m far t
+
+	assert_equal "$(mess-sub -e -l t)" over
+	counted t delayed 1
+	assert_equal "$(mess-sub --peek -l t)" far
+}
+
+@test "ttl: what is not taken in time expires, is counted, and is freed" {
+	mess-sub -e t
+	mess-pub --ttl 1 -m milk t
+	mess-pub --ttl 1h -m honey t
+	mess-pub -m bread t
+	sleep 1.1 # the time that is asked of the message
+
+	assert_equal "$(mess-sub -e -l t | xargs)" "honey bread"
+
+	counted t expired 1
+	mess-fsck-free t
+}
+
+@test "ttl: counts from when the message is due" {
+	mess-sub -e t
+	mess-pub --delay 2 --ttl 60 -m late t
+
+	assert_equal "$(mess-sub -n 1 -l t)" late
+	mess-fsck-free t
+}
+
+@test "ttl: one that expires while it waits to be tried again is not tried again" {
+	mess-pub --ttl 2 -m x t
+	mess-sub -e -q t -- false || [ $? = 123 ]
+	counted t delayed 1
+	sleep 2
+
+	assert_equal "$(mess-sub -W 3 -n 1 t || echo $?)" 124
+	counted t expired 1
+	mess-fsck-free t
+}
