@@ -263,35 +263,11 @@ duration(const char *option, const char *arg)
 }
 
 static void
-set_due(struct options *o, uint64_t sec, uint32_t nsec)
-{
-	if (o->has_due)
-		cli_usage(&text, "only one of --delay and --at");
-	o->has_due = true;
-	o->due_sec = sec;
-	o->due_nsec = nsec;
-}
-
-static void
-set_delay(struct options *o, const char *arg)
-{
-	uint64_t ms = duration("--delay", arg), nsec;
-	struct timespec at;
-
-	(void)clock_gettime(CLOCK_REALTIME, &at); /* cannot fail with a known clock */
-	nsec = (uint64_t)at.tv_nsec + ms % 1000 * 1000000;
-	set_due(o, (uint64_t)at.tv_sec + ms / 1000 + nsec / 1000000000, (uint32_t)(nsec % 1000000000));
-}
-
-static void
 set_at(struct options *o, const char *arg)
 {
-	uint64_t sec;
-	uint32_t nsec;
-
-	if (!cli_time(arg, &sec, &nsec))
+	o->has_at = true;
+	if (!cli_time(arg, &o->at_sec, &o->at_nsec))
 		cli_usage(&text, "--at %s: not a time as 2026-11-21T05:33:57Z or @1795239237", cli_cut(arg));
-	set_due(o, sec, nsec);
 }
 
 /* --id and --unless-queued: what a header can hold. */
@@ -315,7 +291,8 @@ read_long_option(struct options *o, int c)
 {
 	switch (c) {
 	case OPTION_DELAY:
-		set_delay(o, optarg);
+		o->has_delay = true;
+		o->delay_ms = duration("--delay", optarg);
 		break;
 	case OPTION_AT:
 		set_at(o, optarg);
@@ -391,6 +368,8 @@ check_options(const struct options *o)
 		cli_usage(&text, "-m goes with none of -f, -l, -0, -D, --records and --json");
 	if (o->id != NULL && o->key != NULL)
 		cli_usage(&text, "only one of --id and --unless-queued");
+	if (o->has_delay && o->has_at)
+		cli_usage(&text, "only one of --delay and --at");
 	if (o->tee && o->verbose > 0)
 		cli_usage(&text, "--tee and -v both write to standard output");
 	if (o->id != NULL && o->form != FORM_WHOLE && strstr(o->id, "%n") == NULL)

@@ -43,25 +43,42 @@ keeps(const struct pub *p)
 
 /* ---- instructions ---- */
 
-static enum mess_err
-put_time(struct buf *b, const char *name, uint64_t sec, uint32_t nsec)
+/* A moment, some milliseconds after another. */
+struct moment {
+	uint64_t sec, nsec;
+};
+
+static struct moment
+later(struct moment from, uint64_t ms)
 {
-	return buf_printf(b, "%s: %" PRIu64 ".%09" PRIu32 "\n", name, sec, nsec);
+	uint64_t nsec = from.nsec + ms % 1000 * 1000000;
+
+	return (struct moment){ from.sec + ms / 1000 + nsec / 1000000000, nsec % 1000000000 };
 }
 
-/* --ttl counts from when it is due, or from now. */
 static enum mess_err
-put_expires(const struct pub *p, struct buf *b)
+put_time(struct buf *b, const char *name, struct moment at)
 {
-	const struct options *o = p->o;
-	struct timespec from = { .tv_sec = (time_t)o->due_sec, .tv_nsec = o->due_nsec };
-	uint64_t nsec;
+	return buf_printf(b, "%s: %" PRIu64 ".%09" PRIu64 "\n", name, at.sec, at.nsec);
+}
 
-	if (!o->has_due)
-		(void)clock_gettime(CLOCK_REALTIME, &from); /* cannot fail with a known clock */
-	nsec = (uint64_t)from.tv_nsec + o->ttl_ms % 1000 * 1000000;
-	return put_time(b, "Mess-Ask-Expires", (uint64_t)from.tv_sec + o->ttl_ms / 1000 + nsec / 1000000000,
-	    (uint32_t)(nsec % 1000000000));
+/* Each message counts from its own moment; --ttl from when it is due. */
+static enum mess_err
+put_times(const struct options *o, struct buf *b)
+{
+	struct moment due = { o->at_sec, o->at_nsec };
+	enum mess_err err = MESS_OK;
+	struct timespec ts;
+
+	if (!o->has_at) {
+		(void)clock_gettime(CLOCK_REALTIME, &ts); /* cannot fail with a known clock */
+		due = later((struct moment){ (uint64_t)ts.tv_sec, (uint64_t)ts.tv_nsec }, o->delay_ms);
+	}
+	if (o->has_at || o->has_delay)
+		err = put_time(b, "Mess-Ask-Due", due);
+	if (err == MESS_OK && o->has_ttl)
+		err = put_time(b, "Mess-Ask-Expires", later(due, o->ttl_ms));
+	return err;
 }
 
 /* The id of message number n. */
@@ -91,10 +108,8 @@ put_head(struct pub *p, const struct pub_message *msg)
 	enum mess_err err = MESS_OK;
 
 	buf_reset(b, b->max + 1);
-	if (o->has_due)
-		err = put_time(b, "Mess-Ask-Due", o->due_sec, o->due_nsec);
-	if (err == MESS_OK && o->has_ttl)
-		err = put_expires(p, b);
+	if (o->has_at || o->has_delay || o->has_ttl)
+		err = put_times(o, b);
 	if (err == MESS_OK && o->id != NULL && (err = buf_printf(b, "Mess-Ask-Id: ")) == MESS_OK &&
 	    (err = put_id(p, p->taken, b)) == MESS_OK)
 		err = buf_append(b, "\n", 1);
@@ -285,6 +300,8 @@ send_alone(struct pub *p, const struct mess_message *msg)
 		;
 	if (err != MESS_OK)
 		return err;
+	if (mess_fate(p->m) == MESS_QUEUED)
+		return MESS_OK; /* nothing was published, so nothing is told */
 	p->durable++;
 	landed(p, seq);
 	return MESS_OK;
@@ -475,6 +492,18 @@ send_spill(struct pub *p, uint64_t *seq)
 	return err;
 }
 
+/* All of it is on stdout as it stood in the input. */
+static enum mess_err
+tee_spill(struct pub *p, const char *raw, size_t raw_len)
+{
+	enum mess_err err;
+
+	write_on_stdout(buf_len(&p->spill_raw) > 0 ? buf_data(&p->spill_raw) : "", buf_len(&p->spill_raw));
+	err = read_spill(p, tee_on);
+	write_on_stdout(raw, raw_len);
+	return err;
+}
+
 static enum mess_err
 finish_spill(struct pub *p, const char *raw, size_t raw_len, uint64_t *seq)
 {
@@ -483,11 +512,8 @@ finish_spill(struct pub *p, const char *raw, size_t raw_len, uint64_t *seq)
 
 	while ((err = send_spill(p, seq)) != MESS_OK && waits(p, err, &pause_ms))
 		;
-	if (err == MESS_OK && p->o->tee) {
-		write_on_stdout(buf_len(&p->spill_raw) > 0 ? buf_data(&p->spill_raw) : "", buf_len(&p->spill_raw));
-		err = read_spill(p, tee_on);
-		write_on_stdout(raw, raw_len);
-	}
+	if (err == MESS_OK && p->o->tee && mess_fate(p->m) != MESS_QUEUED)
+		err = tee_spill(p, raw, raw_len);
 	fd_close(&p->spill);
 	p->deadline = 0;
 	return err;
@@ -501,7 +527,7 @@ pub_finish(struct pub *p, const char *raw, size_t raw_len)
 	uint64_t seq;
 
 	err = p->spill == -1 ? mess_body_end(p->m, &seq) : finish_spill(p, raw, raw_len, &seq);
-	if (err != MESS_OK)
+	if (err != MESS_OK || mess_fate(p->m) == MESS_QUEUED)
 		return err;
 	p->durable++;
 	if (p->o->id != NULL && (err = put_id(p, p->taken, &id)) != MESS_OK)

@@ -41,10 +41,10 @@ struct options {
 	struct buf headers;	/* of -H */
 	const char *id;		/* a pattern: %n is the message's number */
 	const char *key;
-	bool has_due, has_ttl;
-	uint64_t due_sec;
-	uint32_t due_nsec;
-	uint64_t ttl_ms;
+	bool has_at, has_delay, has_ttl;
+	uint64_t at_sec;
+	uint32_t at_nsec;
+	uint64_t delay_ms, ttl_ms;
 	bool atomic, tee, wait;
 	uint64_t wait_ms;	/* UINT64_MAX: for ever */
 	int verbose;

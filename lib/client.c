@@ -526,7 +526,7 @@ take_call(struct mess *m, enum client_pending pending, const struct reply *r)
 	m->call.fate = ends_with(r, " duplicate") ? MESS_DUPLICATE :
 	    ends_with(r, " queued") ? MESS_QUEUED : MESS_STORED;
 	if (r->kind == REPLY_OK)
-		for (unsigned i = 0; i < 2; i++)
+		for (unsigned i = 0; i < 3; i++)
 			if (!protocol_reply_number(r, i, &m->call.number[i]))
 				m->call.number[i] = 0;
 	if (pending == PENDING_TEXT && r->kind == REPLY_OK) {

@@ -46,7 +46,7 @@ enum client_pending {
 struct client_call {
 	bool done;
 	enum mess_err err;
-	uint64_t number[2];
+	uint64_t number[3];
 	enum mess_fate fate;	/* of a publish */
 	char word[32];		/* the first, cut */
 };

@@ -78,6 +78,7 @@ mess_publish_all(struct mess *m, const char *topic, const struct mess_message *m
 		m->aborting = m->fd != -1;
 		return client_published(m, err);
 	}
-	*first = m->call.number[0];
+	/* Which of them were there before the reply does not say. */
+	*first = m->call.number[2] == 0 ? m->call.number[0] : 0;
 	return MESS_OK;
 }

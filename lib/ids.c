@@ -22,7 +22,7 @@
 #include "ids_private.h"
 #include "base/le.h"
 #include "ids_private.h"
-#include "instruct.h"
+#include "record.h"
 
 #define COMMIT_MOST 32768	/* ids in one commit; it has no room for more */
 
@@ -164,7 +164,7 @@ ids_join(struct ids *i, size_t n)
 static struct slot
 slot_of(const struct ids *i, const struct ids_key *key)
 {
-	unsigned char p[8 + INSTRUCT_KEY_MAX];
+	unsigned char p[8 + RECORD_KEY_MAX];
 	XXH128_hash_t hash;
 
 	le32_put(p, key->uid);

@@ -26,7 +26,7 @@ struct ids_key {
 	enum ids_kind kind;
 	uint32_t uid;
 	const char *key;
-	size_t len;		/* at most INSTRUCT_KEY_MAX */
+	size_t len;		/* at most RECORD_KEY_MAX */
 };
 
 struct ids;

@@ -68,7 +68,7 @@ take(const struct record_header *h, struct instruct *out, const char **why)
 		return refuse(why, "an instruction is given once");
 	if (k->is_time && !is_time(h->value, h->value_len))
 		return refuse(why, "a time is SECONDS.NANOSECONDS");
-	if (!k->is_time && (h->value_len == 0 || h->value_len > INSTRUCT_KEY_MAX))
+	if (!k->is_time && (h->value_len == 0 || h->value_len > RECORD_KEY_MAX))
 		return refuse(why, "a key is 1 to 255 bytes");
 	*text = (struct instruct_text){ h->value, h->value_len };
 	return MESS_OK;

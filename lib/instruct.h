@@ -18,7 +18,6 @@
 
 #include "record.h"
 
-#define INSTRUCT_KEY_MAX 255
 #define INSTRUCT_MAX 1024	/* bytes of all of them */
 #define INSTRUCT_PREFIX "Mess-Ask-"
 

@@ -116,7 +116,8 @@ MESS_NODISCARD enum mess_err mess_publish(struct mess *m, const char *topic,
 
 /*
  * Publish count messages, all of them or none: at most 8192 in 2 MiB, with
- * 194 bytes for each counted.  *first is the number of the first, or 0 as above.
+ * 194 bytes for each counted.  *first is the number of the first, or 0 as
+ * above, and when some were there before.
  */
 MESS_NODISCARD enum mess_err mess_publish_all(struct mess *m, const char *topic,
     const struct mess_message *msgs, size_t count, uint64_t *first);

@@ -113,6 +113,25 @@ deliverd_kill_any() {
 	wait_for 20 process_ended "$pid"
 }
 
+@test "ids: -v prints the key, also of one that was there" {
+	run -0 mess-pub -v --id once -m x t
+	assert_output once
+	run -0 mess-pub -v --id once -m x t
+	assert_output once
+	run -0 mess-pub -lv --id 'l%n%%' t < <(seq 3)
+	assert_output $'l1%\nl2%\nl3%'
+}
+
+@test "ids: with --atomic the batch is all or nothing, and so are its ids" {
+	mess-topic create t --max-messages 3
+	seq 3 | mess-pub -l --atomic --id 'a:%n' t
+	run -75 mess-pub -l --atomic --id 'b:%n' t < <(seq 2)
+	mess-topic purge t
+	seq 2 | mess-pub -l --atomic --id 'b:%n' t
+	seq 2 | mess-pub -l --atomic --id 'b:%n' t
+	assert_equal "$(bodies t)" "1 2"
+}
+
 @test "ids: a topic's ids are not another's, and go with the topic" {
 	mess-pub --id a -m one t
 	mess-pub --id a -m one u
@@ -246,6 +265,8 @@ no_engine_for_a_file() {
 	mess-pub --unless-queued nightly -m one t
 	run -0 --separate-stderr mess-pub --unless-queued nightly -m two t
 	assert_equal "$output$stderr" ""
+	run -0 mess-pub -v --tee --unless-queued nightly -m two t
+	refute_output
 	published_is t 1
 
 	assert_equal "$(mess-sub -e -l -s a t)" one
