@@ -175,6 +175,18 @@ publish_rewind(struct topic *t, const struct publish_mark *mark)
 }
 
 enum mess_err
+publish_store(struct topic *t, const struct mess_peer *from, const struct publish_ask *a,
+    const struct mess_message *msg, struct publish_result *out)
+{
+	enum mess_err err;
+
+	out->fate = PUBLISH_STORED;
+	if ((err = log_append(t->log, from, msg, &out->seq)) == MESS_OK)
+		remember(t, from->uid, a, out->seq);
+	return err;
+}
+
+enum mess_err
 publish_add(struct topic *t, const struct mess_peer *from, const struct publish_ask *a,
     const struct mess_message *msg, struct publish_result *out)
 {
@@ -182,9 +194,7 @@ publish_add(struct topic *t, const struct mess_peer *from, const struct publish_
 
 	if ((err = publish_known(t, from->uid, a, out)) != MESS_OK || out->fate != PUBLISH_STORED)
 		return err;
-	if ((err = log_append(t->log, from, msg, &out->seq)) == MESS_OK)
-		remember(t, from->uid, a, out->seq);
-	return err;
+	return publish_store(t, from, a, msg, out);
 }
 
 enum mess_err
@@ -197,7 +207,7 @@ publish_message(struct topic *t, const struct mess_peer *from, const struct publ
 
 	if (has_ids(a) && (err = publish_begin(t, &one, &mark)) != MESS_OK)
 		return err;
-	return publish_add(t, from, a, msg, out);
+	return publish_store(t, from, a, msg, out);
 }
 
 enum mess_err

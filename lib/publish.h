@@ -63,9 +63,15 @@ NODISCARD enum mess_err publish_begin(struct topic *t, const struct publish_batc
     struct publish_mark *out);
 NODISCARD enum mess_err publish_add(struct topic *t, const struct mess_peer *from,
     const struct publish_ask *a, const struct mess_message *msg, struct publish_result *out);
+/* The same of one that publish_known said nothing keeps from being stored. */
+NODISCARD enum mess_err publish_store(struct topic *t, const struct mess_peer *from,
+    const struct publish_ask *a, const struct mess_message *msg, struct publish_result *out);
 void publish_rewind(struct topic *t, const struct publish_mark *mark);
 
-/* One message; one with a body that streamed in (log_append_body). */
+/*
+ * One message that publish_known let pass; one with a body that streamed in
+ * (log_append_body), which is asked here.
+ */
 NODISCARD enum mess_err publish_message(struct topic *t, const struct mess_peer *from,
     const struct publish_ask *a, const struct mess_message *msg, struct publish_result *out);
 NODISCARD enum mess_err publish_body(struct topic *t, const struct mess_peer *from,

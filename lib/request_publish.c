@@ -129,15 +129,17 @@ append_next(struct session *s, struct batch *b, const char **why)
 
 	if ((err = next_item(b, &msg, why)) != MESS_OK ||
 	    (err = publish_check(&ask, &msg, why)) != MESS_OK ||
-	    (err = admit(s, &(struct retention_load){ .largest = msg.body_len }, why)) != MESS_OK ||
-	    (err = publish_add(s->pub_topic, &s->peer, &ask, &msg, &done)) != MESS_OK)
+	    (err = publish_known(s->pub_topic, s->peer.uid, &ask, &done)) != MESS_OK)
 		return err;
 	b->duplicates += done.fate == PUBLISH_DUPLICATE;
 	b->queued += done.fate == PUBLISH_QUEUED;
-	if (done.fate == PUBLISH_STORED) {
-		b->first = b->first == 0 ? done.seq : b->first;
-		b->last = done.seq;
-	}
+	if (done.fate != PUBLISH_STORED)
+		return MESS_OK;
+	if ((err = admit(s, &(struct retention_load){ .largest = msg.body_len }, why)) != MESS_OK ||
+	    (err = publish_store(s->pub_topic, &s->peer, &ask, &msg, &done)) != MESS_OK)
+		return err;
+	b->first = b->first == 0 ? done.seq : b->first;
+	b->last = done.seq;
 	return MESS_OK;
 }
 
@@ -154,6 +156,28 @@ count_asks(struct batch b)
 	return n;
 }
 
+/* What is there already needs no room. */
+static void
+spare(struct session *s, struct batch b, struct retention_load *load)
+{
+	struct publish_result done;
+	struct mess_message msg;
+	struct publish_ask ask;
+	const char *why;
+
+	while (load->count > 0 && b.left > 0 && next_item(&b, &msg, &why) == MESS_OK) {
+		size_t len = msg.headers_len + msg.body_len;
+
+		if (!instruct_begins(msg.headers, msg.headers_len) ||
+		    publish_check(&ask, &msg, &why) != MESS_OK ||
+		    publish_known(s->pub_topic, s->peer.uid, &ask, &done) != MESS_OK ||
+		    done.fate == PUBLISH_STORED)
+			continue; /* an error is met again */
+		load->count--;
+		load->bytes -= len;
+	}
+}
+
 static enum mess_err
 append_batch(struct session *s, const struct input_item *item, struct batch *b, const char **why)
 {
@@ -163,7 +187,9 @@ append_batch(struct session *s, const struct input_item *item, struct batch *b, 
 	struct publish_mark mark;
 	enum mess_err err;
 
-	if ((err = admit(s, &load, why)) != MESS_OK)
+	if (all.asks > 0 && s->pub_topic->limited)
+		spare(s, *b, &load);
+	if (load.count > 0 && (err = admit(s, &load, why)) != MESS_OK)
 		return err;
 	if ((err = publish_begin(s->pub_topic, &all, &mark)) == MESS_TOOBIG)
 		*why = "a batch and what is stored beside it is at most 4194304 bytes";

@@ -265,7 +265,7 @@ no_engine_for_a_file() {
 	mess-pub --unless-queued nightly -m one t
 	run -0 --separate-stderr mess-pub --unless-queued nightly -m two t
 	assert_equal "$output$stderr" ""
-	run -0 mess-pub -v --tee --unless-queued nightly -m two t
+	run -0 mess-pub -v --unless-queued nightly -m two t
 	refute_output
 	published_is t 1
 
