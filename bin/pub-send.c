@@ -275,12 +275,16 @@ queue_kept(struct pub *p)
 static enum mess_err
 again(struct pub *p, enum mess_err err)
 {
+	uint64_t left = p->in_flight;
 	unsigned pause_ms = PAUSE_FIRST_MS;
 
 	while (err != MESS_OK && waits(p, err, &pause_ms)) {
 		close_stream(p);
 		if ((err = queue_kept(p)) == MESS_OK)
 			err = mess_flush(p->m);
+		if (p->in_flight < left)
+			pause_ms = PAUSE_FIRST_MS; /* there was some room: more is near */
+		left = p->in_flight;
 	}
 	if (err == MESS_OK)
 		p->deadline = 0;
@@ -342,12 +346,16 @@ pub_flush(struct pub *p)
 static enum mess_err
 end_stream(struct pub *p)
 {
+	uint64_t left = p->in_flight;
 	unsigned pause_ms = PAUSE_FIRST_MS;
 	enum mess_err err;
 
 	while (p->streaming && (err = mess_wait(p->m)) != MESS_OK) {
 		p->durable = pub_durable(p);
 		p->streaming = false;
+		if (p->in_flight < left)
+			pause_ms = PAUSE_FIRST_MS; /* as in again */
+		left = p->in_flight;
 		do {
 			if (!waits(p, err, &pause_ms))
 				return err;
