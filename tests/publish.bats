@@ -228,3 +228,27 @@ bodies() {
 	seq 1000 | mess-pub -l t 2>err
 	assert_equal "$(cat err)" ""
 }
+
+# --- records ----------------------------------------------------------------------
+
+@test "records: ten thousand random messages with headers are the same in another topic" {
+	deliverd_start
+	mess-sub -e b
+	perl -MMIME::Base64 -e '
+		srand($ENV{MESS_SEED} // 4711);
+		my @letters = ("a" .. "z");
+		for my $n (1 .. 10000) {
+			my $body = join "", map { chr int rand 256 } 1 .. int rand 200;
+			my %headers = map { ("H" . int(rand 9) => join "", map { $letters[rand @letters] } 1 .. rand 30) } 1 .. rand 4;
+			my $h = join ",", map { "\"$_\":\"$headers{$_}\"" } sort keys %headers;
+			my $base64 = encode_base64($body, "");
+			print "{\"headers\":{$h},\"body64\":\"$base64\"}\n";
+		}' >objects
+	mess-pub --json a <objects
+	mess-sub -e --records --peek a | payloads >before
+
+	mess-sub -e --records a | mess-pub --records b
+
+	mess-sub -e --records b | payloads | cmp - before
+	assert_equal "$(grep -c . objects)" "$(stat_of b published)"
+}
