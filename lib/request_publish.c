@@ -93,6 +93,7 @@ struct batch {
 	size_t left;
 	uint64_t first, last;		/* numbers of what was stored; 0: nothing */
 	uint64_t duplicates, queued;
+	size_t asks;			/* of its messages with instructions; 0: not counted yet */
 };
 
 /* The next message of a batch; MESS_USAGE when the batch is not what its line said. */
@@ -119,6 +120,7 @@ next_item(struct batch *b, struct mess_message *msg, const char **why)
 	return MESS_OK;
 }
 
+/* MESS_BUSY: it has instructions, and room for what they need was not made. */
 static enum mess_err
 append_next(struct session *s, struct batch *b, const char **why)
 {
@@ -128,8 +130,11 @@ append_next(struct session *s, struct batch *b, const char **why)
 	enum mess_err err;
 
 	if ((err = next_item(b, &msg, why)) != MESS_OK ||
-	    (err = publish_check(&ask, &msg, why)) != MESS_OK ||
-	    (err = publish_known(s->pub_topic, s->peer.uid, &ask, &done)) != MESS_OK)
+	    (err = publish_check(&ask, &msg, why)) != MESS_OK)
+		return err;
+	if (ask.asked && b->asks == 0)
+		return MESS_BUSY;
+	if ((err = publish_known(s->pub_topic, s->peer.uid, &ask, &done)) != MESS_OK)
 		return err;
 	b->duplicates += done.fate == PUBLISH_DUPLICATE;
 	b->queued += done.fate == PUBLISH_QUEUED;
@@ -178,11 +183,11 @@ spare(struct session *s, struct batch b, struct retention_load *load)
 	}
 }
 
+/* All of it or nothing. */
 static enum mess_err
-append_batch(struct session *s, const struct input_item *item, struct batch *b, const char **why)
+append_all(struct session *s, uint64_t count, struct batch *b, const char **why)
 {
-	struct publish_batch all = { .count = item->request.count, .bytes = b->left,
-		.asks = count_asks(*b) };
+	struct publish_batch all = { .count = count, .bytes = b->left, .asks = b->asks };
 	struct retention_load load = { .count = all.count, .bytes = all.bytes };
 	struct publish_mark mark;
 	enum mess_err err;
@@ -204,6 +209,21 @@ append_batch(struct session *s, const struct input_item *item, struct batch *b, 
 	if (err != MESS_OK)
 		publish_rewind(s->pub_topic, &mark);
 	return err;
+}
+
+/* Few batches have instructions: they are counted when the first is met, or where they save room. */
+static enum mess_err
+append_batch(struct session *s, const struct input_item *item, struct batch *b, const char **why)
+{
+	struct batch again = *b;
+	enum mess_err err;
+
+	b->asks = s->pub_topic->limited ? count_asks(*b) : 0;
+	if ((err = append_all(s, item->request.count, b, why)) != MESS_BUSY)
+		return err;
+	again.asks = count_asks(again);
+	*b = again;
+	return append_all(s, item->request.count, b, why);
 }
 
 void
