@@ -646,7 +646,15 @@ take_topic(struct intake *in, struct topic *t)
 	t->takes_finished = true;
 	while (err == MESS_OK && more)
 		err = take_list(in, t, new_dir, &more);
-	return err == MESS_PAUSED ? MESS_OK : err; /* it waits */
+	if (err == MESS_OK || err == MESS_PAUSED)
+		return MESS_OK; /* or it waits */
+	/*
+	 * At once: the number that a file in cur/ is named for may be another's
+	 * in a moment, and then it would pass for one that was committed.
+	 */
+	if (err != MESS_SICK && finish_takes(t, new_dir) != MESS_OK)
+		journal_fail(store_journal(log_store(t->log)));
+	return err;
 }
 
 /* Anything in new/ or left half taken?  Most topics have nothing, and stay closed. */
@@ -702,8 +710,6 @@ intake_run(struct intake *in)
 			return err;
 		if (err == MESS_OK)
 			continue;
-		/* What has a name in cur/ already goes back and is looked at again. */
-		t->takes_finished = false;
 		loop_timer_set(in->loop, &in->rescan, RETRY_MS);
 		store_say(topics_store(in->topics), "%s: new/ cannot be taken in now: %s", t->name,
 		    mess_strerror(err));

@@ -553,6 +553,37 @@ TEST("intake: what begins with a dot is left alone")
 
 /* --- crashes ------------------------------------------------------------------------ */
 
+TEST("intake: what cannot be taken in now keeps no number, and comes later")
+{
+	static char body[50000];
+	struct bench b;
+	int dir;
+
+	begin(&b);
+	dir = b.g.spool.dir;
+	memset(body, 'x', sizeof body);
+	drop(&b, "first", body, sizeof body, 0);
+	run(&b);
+	storage_settle(&b.g);
+	/* No segment can be made, and the next file needs one. */
+	(void)unlinkat(dir, "orders/cur/.ready", 0);
+	CHECK(mkdirat(dir, "orders/cur/.ready", 0700) == 0);
+	drop(&b, "second", body, sizeof body, 1);
+	run(&b);
+	CHECK(log_next(storage_log(&b.g)) == 2);
+
+	/* Somebody else has the number meanwhile. */
+	CHECK(storage_append(&b.g, 10) == 2);
+	storage_commit(&b.g);
+	/* It may have been taken for the segment by now. */
+	if (unlinkat(dir, "orders/cur/.ready", AT_REMOVEDIR) == -1)
+		CHECK(unlinkat(dir, "orders/cur/00000000000000000002", AT_REMOVEDIR) == 0);
+	run(&b);
+
+	CHECK(only(&b, 3) && strncmp(message(&b, 3, NULL), "|xxx", 4) == 0);
+	end(&b);
+}
+
 TEST("intake: stopped after the rename, each is taken in once, in the same order")
 {
 	struct bench b;

@@ -107,6 +107,7 @@ TEST("log: the longest record, with headers of the engine beside a caller's, is 
 	storage_reopen(&g);
 	CHECK(log_read(g.reader, storage_log(&g), &cursor, 2, 2, RECORD_MAX, &run) == MESS_OK);
 	CHECK(run.first == 2 && run.last == 2 && run.len > sizeof headers + sizeof body);
+	log_cursor_drop(&cursor);
 	storage_end(&g);
 }
 
