@@ -180,6 +180,26 @@ deliverd_kill_any() {
 	assert_equal "$(stat_of t duplicates)" 1
 }
 
+@test "ids: without an engine a stream, a delay and an end are in the file as well" {
+	mess-topic create t
+	wait_for 20 no_engine_for_a_file
+
+	seq 5 | mess-pub -l --id 'x:%n' t
+	seq 9 | mess-pub -l --id 'x:%n' t
+	mess-pub --delay 1h --ttl 1h -m later t
+	refute deliverd_answers
+	deliverd_start
+
+	published_is t 10
+	assert_equal "$(stat_of t duplicates)" 5
+	run mess-sub -e -l --peek t
+	assert_output "$(seq 9; echo later)"
+	assert_equal "$(mess-sub -e -l -s s t | xargs)" "1 2 3 4 5 6 7 8 9"
+	run mess-sub -e --peek --records -s s t
+	assert_line --index 1 --regexp '^Mess-Due: [0-9]+\.[0-9]{9}$'
+	assert_line --index 2 --regexp '^Mess-Expires: [0-9]+\.[0-9]{9}$'
+}
+
 # End the engine that a tool started.
 no_engine_for_a_file() {
 	local pid

@@ -5,7 +5,7 @@
  * whole; what is left of checked headers without the engine's is valid for
  * anybody.
  */
-#include "record.h"
+#include "instruct.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +110,25 @@ fuzz_headers(char *data, size_t size)
 		require(record_headers_check(data, left, false, NULL) == MESS_OK);
 }
 
+static void
+fuzz_instructions(const char *data, size_t size)
+{
+	char out[INSTRUCT_MAX];
+	const char *why = NULL;
+	struct instruct i;
+	enum mess_err err = instruct_read(data, size, &i, &why);
+	size_t n;
+
+	require((err == MESS_OK) == (why == NULL));
+	if (err != MESS_OK)
+		return;
+	require(i.len <= size && (i.len > 0) == instruct_begins(data, size));
+	require(!instruct_begins(data + i.len, size - i.len));
+	n = instruct_write(&i, out);
+	require(n <= sizeof out && n <= i.len);
+	require(record_headers_check(out, n, true, NULL) == MESS_OK);
+}
+
 /*
  * A fuzzer does not guess sums: put the right one into a line, so that what
  * lies behind it is reached.
@@ -143,6 +162,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_line(copy, size);
 	fuzz_repaired(copy, size);
 	memcpy(copy, data, size);
+	fuzz_instructions(copy, size);
 	fuzz_headers(copy, size);
 	free(copy);
 	return 0;
