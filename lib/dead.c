@@ -45,6 +45,17 @@ dead_name(const char *topic, char *out)
 	(void)snprintf(out, DEAD_NAME_LEN, "%s" SUFFIX, topic); /* fits by its size */
 }
 
+struct topic *
+dead_topic(struct topics *topics, const char *name)
+{
+	char dead[DEAD_NAME_LEN];
+
+	if (dead_is_topic(name))
+		return NULL;
+	dead_name(name, dead);
+	return topics_find(topics, dead);
+}
+
 /* --- copying ------------------------------------------------------------ */
 
 /* The record at the front of run. */
@@ -417,15 +428,11 @@ uint64_t
 dead_waiting(struct topics *topics, const struct topic *topic)
 {
 	struct subscription_counts counts = { 0 };
-	char name[DEAD_NAME_LEN];
+	struct topic *t = dead_topic(topics, topic->name);
 	struct subscriptions *set;
 	struct subscription *sub;
-	struct topic *t;
 
-	if (dead_is_topic(topic->name))
-		return 0;
-	dead_name(topic->name, name);
-	if ((t = topics_find(topics, name)) == NULL || topic_use(topics, t) != MESS_OK)
+	if (t == NULL || topic_use(topics, t) != MESS_OK)
 		return 0;
 	if (subscriptions_of(t, &set) == MESS_OK && (sub = subscription_find(set, "default")) != NULL)
 		subscription_count(sub, &counts);

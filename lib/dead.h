@@ -31,6 +31,9 @@ struct dead_why {
 	uint32_t attempts;
 };
 
+/* A topic's NAME.dead; NULL if it has none, or is one. */
+struct topic *dead_topic(struct topics *topics, const char *name);
+
 /* Is it a topic of dead letters?  Nothing dies there. */
 bool dead_is_topic(const char *name);
 

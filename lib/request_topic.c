@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "dead.h"
+
 /* --- settings from option lines ----------------------------------------- */
 
 #define WHY_LEN 128
@@ -189,6 +191,36 @@ request_purge(struct session *s, const struct input_item *item)
 		session_error(s, err, "%s", mess_strerror(err));
 }
 
+/* A topic in use; whoever has something of it lets go. */
+static enum mess_err
+delete_topic(struct session *s, struct topic *t)
+{
+	enum mess_err err = topic_delete(s->host->topics, t);
+
+	if (err != MESS_OK)
+		return err;
+	intake_remove(s->host->intake, t);
+	retention_remove(s->host->retention, t);
+	delivery_topic_gone(s->host->delivery, t);
+	return MESS_OK;
+}
+
+/* After the topic itself: a crash between leaves letters, never a topic that lost them. */
+static enum mess_err
+delete_letters(struct session *s, const char *topic)
+{
+	struct topic *t = dead_topic(s->host->topics, topic);
+	enum mess_err err;
+
+	if (t == NULL)
+		return MESS_OK;
+	if ((err = topic_use(s->host->topics, t)) != MESS_OK)
+		return err;
+	err = delete_topic(s, t);
+	topic_release(s->host->topics, t);
+	return err;
+}
+
 void
 request_delete(struct session *s, const struct request *r)
 {
@@ -198,11 +230,8 @@ request_delete(struct session *s, const struct request *r)
 
 	if (request_find_topic(s, &f, &t) != MESS_OK)
 		return;
-	if ((err = topic_delete(s->host->topics, t)) == MESS_OK) {
-		intake_remove(s->host->intake, t);
-		retention_remove(s->host->retention, t);
-		delivery_topic_gone(s->host->delivery, t);
-	}
+	if ((err = delete_topic(s, t)) == MESS_OK)
+		err = delete_letters(s, r->topic);
 	topic_release(s->host->topics, t);
 	if (err == MESS_OK)
 		session_ok(s, "%s", "");

@@ -501,3 +501,20 @@ wakes_of() {
 	say a "TAKE 1"
 	heard a '^m1$' 2
 }
+
+@test "lease: a topic's dead letters go when it goes" {
+	printf 'm%d\n' 1 2 | mess-pub -l t
+	open a
+	say a "SUB t default" "TAKE 1"
+	heard a '^m1$'
+	say a "DEAD t 1 0"
+	heard a '^OK dead$'
+	close a
+	mess-pub -m other t.deadline
+
+	mess-topic delete t --yes
+
+	assert_equal "$(mess-topic list)" t.deadline
+	mess-pub -m m3 t
+	assert_equal "$(mess-sub -e -l t)" m3
+}
