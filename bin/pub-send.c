@@ -41,90 +41,6 @@ keeps(const struct pub *p)
 	return p->o->tee || p->o->wait || p->o->atomic || (p->o->verbose > 0 && p->o->id != NULL);
 }
 
-/* ---- instructions ---- */
-
-/* A moment, some milliseconds after another. */
-struct moment {
-	uint64_t sec, nsec;
-};
-
-static struct moment
-later(struct moment from, uint64_t ms)
-{
-	uint64_t nsec = from.nsec + ms % 1000 * 1000000;
-
-	return (struct moment){ from.sec + ms / 1000 + nsec / 1000000000, nsec % 1000000000 };
-}
-
-static enum mess_err
-put_time(struct buf *b, const char *name, struct moment at)
-{
-	return buf_printf(b, "%s: %" PRIu64 ".%09" PRIu64 "\n", name, at.sec, at.nsec);
-}
-
-/* Each message counts from its own moment; --ttl from when it is due. */
-static enum mess_err
-put_times(const struct options *o, struct buf *b)
-{
-	struct moment due = { o->at_sec, o->at_nsec };
-	enum mess_err err = MESS_OK;
-	struct timespec ts;
-
-	if (!o->has_at) {
-		(void)clock_gettime(CLOCK_REALTIME, &ts); /* cannot fail with a known clock */
-		due = later((struct moment){ (uint64_t)ts.tv_sec, (uint64_t)ts.tv_nsec }, o->delay_ms);
-	}
-	if (o->has_at || o->has_delay)
-		err = put_time(b, "Mess-Ask-Due", due);
-	if (err == MESS_OK && o->has_ttl)
-		err = put_time(b, "Mess-Ask-Expires", later(due, o->ttl_ms));
-	return err;
-}
-
-/* The id of message number n. */
-static enum mess_err
-put_id(const struct pub *p, uint64_t n, struct buf *b)
-{
-	enum mess_err err = MESS_OK;
-
-	for (const char *s = p->o->id; err == MESS_OK && *s != '\0'; s++)
-		if (s[0] == '%' && s[1] == 'n') {
-			err = buf_printf(b, "%" PRIu64, n);
-			s++;
-		} else if (s[0] == '%' && s[1] == '%') {
-			err = buf_append(b, s++, 1);
-		} else {
-			err = buf_append(b, s, 1);
-		}
-	return err;
-}
-
-/* What goes before the body: what is asked of the engine, the message's headers, those of -H. */
-static enum mess_err
-put_head(struct pub *p, const struct pub_message *msg)
-{
-	const struct options *o = p->o;
-	struct buf *b = &p->head;
-	enum mess_err err = MESS_OK;
-
-	buf_reset(b, b->max + 1);
-	if (o->has_at || o->has_delay || o->has_ttl)
-		err = put_times(o, b);
-	if (err == MESS_OK && o->id != NULL && (err = buf_printf(b, "Mess-Ask-Id: ")) == MESS_OK &&
-	    (err = put_id(p, p->taken, b)) == MESS_OK)
-		err = buf_append(b, "\n", 1);
-	if (err == MESS_OK && o->key != NULL)
-		err = buf_printf(b, "Mess-Ask-Key: %s\n", o->key);
-	if (err == MESS_OK && msg->headers_len + buf_len(&o->headers) > RECORD_HEADERS_MAX)
-		return pub_bad_input(p, MESS_TOOBIG, "headers are at most %d bytes; these are %zu",
-		    RECORD_HEADERS_MAX, msg->headers_len + buf_len(&o->headers));
-	if (err == MESS_OK && msg->headers_len > 0)
-		err = buf_append(b, msg->headers, msg->headers_len);
-	if (err == MESS_OK && buf_len(&o->headers) > 0)
-		err = buf_append(b, buf_data(&o->headers), buf_len(&o->headers));
-	return err == MESS_OK ? err : pub_bad_input(p, err, "%s", mess_strerror(err));
-}
-
 static struct mess_message
 with_head(const struct pub *p, const char *body, size_t len)
 {
@@ -189,7 +105,7 @@ keep(struct pub *p, const struct pub_message *msg)
 	enum mess_err err = MESS_OK;
 
 	if (p->o->verbose > 0 && p->o->id != NULL)
-		err = put_id(p, p->taken, &id);
+		err = pub_put_id(p, p->taken, &id);
 	k.id_len = (uint32_t)buf_len(&id);
 	if (err != MESS_OK || (err = buf_append(&p->flight, &k, sizeof k)) != MESS_OK ||
 	    (k.head_len > 0 && (err = buf_append(&p->flight, buf_data(&p->head), k.head_len)) != MESS_OK) ||
@@ -318,7 +234,7 @@ pub_send(struct pub *p, const struct pub_message *msg)
 	enum mess_err err;
 
 	p->taken++;
-	if ((err = put_head(p, msg)) != MESS_OK || (keeps(p) && (err = keep(p, msg)) != MESS_OK))
+	if ((err = pub_put_head(p, msg)) != MESS_OK || (keeps(p) && (err = keep(p, msg)) != MESS_OK))
 		return err;
 	if (p->o->atomic)
 		return MESS_OK;
@@ -436,7 +352,7 @@ pub_begin(struct pub *p, const struct pub_message *msg)
 	if (p->o->atomic)
 		return pub_bad_input(p, MESS_TOOBIG, "with --atomic a body is at most %zu bytes; this one has more",
 		    MESS_INLINE_MAX);
-	if ((err = end_stream(p)) != MESS_OK || (err = put_head(p, msg)) != MESS_OK)
+	if ((err = end_stream(p)) != MESS_OK || (err = pub_put_head(p, msg)) != MESS_OK)
 		return err;
 	if (keeps(p))
 		return spill_begin(p, msg);
@@ -538,7 +454,7 @@ pub_finish(struct pub *p, const char *raw, size_t raw_len)
 	if (err != MESS_OK || mess_fate(p->m) == MESS_QUEUED)
 		return err;
 	p->durable++;
-	if (p->o->id != NULL && (err = put_id(p, p->taken, &id)) != MESS_OK)
+	if (p->o->id != NULL && (err = pub_put_id(p, p->taken, &id)) != MESS_OK)
 		return pub_bad_input(p, err, "%s", mess_strerror(err));
 	print_id(p, buf_len(&id) > 0 ? buf_data(&id) : "", buf_len(&id), seq);
 	return MESS_OK;

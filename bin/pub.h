@@ -6,6 +6,7 @@
  *   pub-input.c      reading; the whole input, or pieces of it
  *   pub-records.c    what mess-sub --records wrote
  *   pub-json.c       objects, one a line
+ *   pub-head.c       what goes before a body
  *   pub-send.c       to the engine: in a stream, again when there is room, all or nothing
  *   pub-progress.c   how far it got, on a terminal
  */
@@ -114,6 +115,10 @@ NODISCARD enum mess_err pub_flush(struct pub *p);
 uint64_t pub_durable(const struct pub *p);
 void pub_send_init(struct pub *p);
 void pub_send_free(struct pub *p);
+
+/* pub-head.c: into p->head; and the id of message number n. */
+NODISCARD enum mess_err pub_put_head(struct pub *p, const struct pub_message *msg);
+NODISCARD enum mess_err pub_put_id(const struct pub *p, uint64_t n, struct buf *b);
 
 /* pub-progress.c: called as often as one likes. */
 void pub_progress_init(struct pub *p);
