@@ -153,3 +153,21 @@ bytes() {
 
 	mess-sub -e t | cmp body -
 }
+
+# blanks COUNT SIZE: a PUBS of so many messages of blanks.
+blanks() {
+	local line=$((${#2} + 3))
+
+	printf 'PUBS t %d %d\n' "$1" $(($1 * (line + $2)))
+	perl -e 'print "0 $ARGV[1]\n", " " x $ARGV[1] for 1 .. $ARGV[0]' "$1" "$2"
+}
+
+@test "limits: a batch is as large as a commit, what is stored beside its messages counted" {
+	mess-topic create t
+	(printf 'HELLO 1\n'; blanks 15 262144; blanks 16384 200; printf 'RESUME\n'; blanks 16384 120) |
+		talk 5 >"$BATS_TEST_TMPDIR/replies"
+	run sed '1d; s/^\(ERR [a-z]*\) .*/\1/' "$BATS_TEST_TMPDIR/replies"
+
+	assert_output $'OK 1 15\nERR toobig\nOK\nOK 16 16399'
+	published_is t 16399
+}
