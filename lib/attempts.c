@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEAR_MS 1000	/* due times of untried messages that are kept together */
+#define NEAR_MS 1000	/* due times of messages to be looked at again that are kept together */
 
 void
 attempts_free(struct attempts *set)
@@ -88,20 +88,22 @@ cut(struct attempts *set, uint64_t lo, uint64_t hi, size_t *at)
 }
 
 /*
- * May b, which follows a, be one with it?  Untried messages that wait may
- * be, with the earlier time: when that comes they are looked at again, and
- * those that are not due wait on.
+ * May b, which follows a, be one with it?  Messages that say their own time
+ * may be, with the earlier one: when that comes they are looked at again,
+ * and those that are not due wait on.  What a consumer gave back would come
+ * too early.
  */
 static bool
 joins(const struct attempts *set, const struct attempt *a, const struct attempt *b)
 {
 	uint64_t apart = a->due > b->due ? a->due - b->due : b->due - a->due;
 
-	if (a->hi + 1 != b->lo || a->state != b->state || a->count != b->count || a->state == ATTEMPT_HELD)
+	if (a->hi + 1 != b->lo || a->state != b->state || a->count != b->count ||
+	    a->again != b->again || a->state == ATTEMPT_HELD)
 		return false;
 	if (a->state != ATTEMPT_WAITING || apart == 0)
 		return true;
-	return a->count == 0 && (apart <= NEAR_MS || set->count > ATTEMPTS_COARSE);
+	return a->again && (apart <= NEAR_MS || set->count > ATTEMPTS_COARSE);
 }
 
 static void
@@ -175,21 +177,24 @@ attempts_ready(const struct attempts *set)
 	return NULL;
 }
 
-uint64_t
-attempts_total(const struct attempts *set, enum attempt_state state)
-{
-	uint64_t total = 0;
-
-	for (size_t i = 0; i < set->count; i++)
-		if (set->a[i].state == state)
-			total += set->a[i].hi - set->a[i].lo + 1;
-	return total;
-}
-
 static bool
 has_time(const struct attempt *a)
 {
 	return a->state == ATTEMPT_WAITING || a->state == ATTEMPT_HELD;
+}
+
+uint64_t
+attempts_total(const struct attempts *set, enum attempt_state state, uint64_t now)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		const struct attempt *a = &set->a[i];
+
+		if ((has_time(a) && a->due <= now ? ATTEMPT_READY : a->state) == state)
+			total += a->hi - a->lo + 1;
+	}
+	return total;
 }
 
 bool
@@ -206,6 +211,7 @@ attempts_expire(struct attempts *set, uint64_t now)
 		a->state = ATTEMPT_READY;
 		a->due = a->token = 0;
 		a->uid = 0;
+		a->again = false;
 		set->ready++;
 		any = true;
 	}

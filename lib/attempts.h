@@ -25,6 +25,7 @@ struct attempt {
 	uint32_t count;		/* times that they were tried and not settled */
 	enum attempt_state state;
 	uint64_t due;		/* milliseconds of loop_now() */
+	bool again;		/* due is when to look at it again: the message itself says its time */
 	uint64_t token;
 	uint32_t uid;		/* who holds it */
 };
@@ -36,7 +37,7 @@ struct attempts {
 	size_t ready;		/* how many are ATTEMPT_READY */
 };
 
-/* Above this many, what waits untried is kept together, with the earliest due time. */
+/* Above this many, what is to be looked at again is kept together, with the earliest due time. */
 #define ATTEMPTS_COARSE 1000
 
 void attempts_free(struct attempts *set);
@@ -50,8 +51,8 @@ const struct attempt *attempts_from(const struct attempts *set, uint64_t n);
 const struct attempt *attempts_of(const struct attempts *set, uint64_t n);
 /* The lowest that is ready. */
 const struct attempt *attempts_ready(const struct attempts *set);
-/* Numbers in a state. */
-uint64_t attempts_total(const struct attempts *set, enum attempt_state state);
+/* Numbers in a state; what is due by now is ready. */
+uint64_t attempts_total(const struct attempts *set, enum attempt_state state, uint64_t now);
 
 /* What is due by now becomes ready; a hold that is over was a try.  True when something did. */
 bool attempts_expire(struct attempts *set, uint64_t now);

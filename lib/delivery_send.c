@@ -26,7 +26,7 @@ share(const struct member *m)
 	if (n == 1)
 		return m->consumer->credit;
 	subscription_count(m->sub, &counts);
-	/* At least one: what has become due since is counted as delayed still. */
+	/* At least one: something may have become due since it was counted. */
 	part = counts.waiting > n ? (counts.waiting + n - 1) / n : 1;
 	return part > m->consumer->credit ? m->consumer->credit : part;
 }

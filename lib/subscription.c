@@ -129,10 +129,11 @@ subscription_count(const struct subscription *s, struct subscription_counts *out
 {
 	const struct attempts *set = &s->place.attempts;
 	uint64_t end = log_durable(s->topic->log), all = end > s->place.floor ? end - s->place.floor : 0;
+	uint64_t now = loop_now(); /* nobody may have looked since something became due */
 	struct lease *lease;
 
 	*out = (struct subscription_counts){ .pending = all - ranges_total(&s->place.settled),
-		.leased = attempts_total(set, ATTEMPT_HELD), .delayed = attempts_total(set, ATTEMPT_WAITING) };
+		.leased = attempts_total(set, ATTEMPT_HELD, now), .delayed = attempts_total(set, ATTEMPT_WAITING, now) };
 	TAILQ_FOREACH(lease, &s->leases, link)
 		out->leased += ranges_total(&lease->held);
 	out->waiting = out->pending - out->leased - out->delayed;
@@ -426,7 +427,7 @@ subscription_pass(struct subscription *s, const struct range *run, enum place_co
 enum mess_err
 subscription_wait(struct subscription *s, const struct range *run, uint64_t due)
 {
-	struct attempt wait = { .state = ATTEMPT_WAITING, .due = due };
+	struct attempt wait = { .state = ATTEMPT_WAITING, .due = due, .again = true };
 	struct range part;
 	enum mess_err err;
 
