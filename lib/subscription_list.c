@@ -344,6 +344,8 @@ subscription_make(struct topic *t, const struct subscription_setup *setup, struc
 	}
 	insert(set, s);
 	*out = s;
+	/* It may be the only one: what lies before it nobody wants, and nothing that it settles is that old. */
+	ERR_IGNORE(subscription_free_settled(t)); /* it is made; what can go goes with the next that does */
 	return MESS_OK;
 }
 

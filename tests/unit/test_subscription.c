@@ -5,6 +5,7 @@
  */
 #include "subscription.h"
 
+#include "base/loop.h"
 #include "storage.h"
 
 #define N 400		/* numbers of the model */
@@ -565,5 +566,334 @@ TEST("subscription: damage over what another consumer holds never moves the floo
 	CHECK(settle(b.sub, &b.leased[1], &held) == MESS_OK);
 
 	CHECK(b.sub->place.floor == 10);
+	end(&b);
+}
+
+/* --- how else a lease ends ----------------------------------------------------------- */
+
+/* Each number from start on is exactly one of settled, leased, delayed and waiting. */
+static bool
+account_holds(const struct subscription *s)
+{
+	const struct place *p = &s->place;
+	struct subscription_counts c = counts(s);
+	uint64_t settled = 0, above = ranges_total(&p->settled), end = log_durable(s->topic->log);
+
+	for (int i = 0; i < PLACE_COUNTS; i++)
+		settled += p->counts[i];
+	return settled == p->floor - p->start + above && c.leased + c.delayed + c.waiting == c.pending &&
+	    settled + c.pending == end - p->start;
+}
+
+/* Ten messages, of which consumer 0 has the first six. */
+static void
+begin_leased(struct bench *b)
+{
+	begin(b);
+	publish(b, 10);
+	attach(b, 0);
+	attach(b, 1);
+	CHECK(take(b, 0, 6));
+}
+
+static void
+wait_until(uint64_t due)
+{
+	while (loop_now() < due)
+		(void)usleep(1000); /* time is what is waited for */
+}
+
+TEST("subscription: what is given back waits, and comes again as it was; what failed is counted")
+{
+	struct range back = { 2, 3 }, failed = { 5, 5 };
+	uint64_t due = loop_now() + 30;
+	struct handout h;
+	struct bench b;
+
+	begin_leased(&b);
+	CHECK(subscription_defer(b.sub, &b.leased[0], &back, due, false) == MESS_OK);
+	CHECK(subscription_defer(b.sub, &b.leased[0], &failed, due, true) == MESS_OK);
+	CHECK(counts(b.sub).leased == 3 && counts(b.sub).delayed == 3 && counts(b.sub).waiting == 4);
+	CHECK(account_holds(b.sub) && !lease_has(&b.leased[0], 2, 2) && subscription_next_due(b.sub) == due);
+
+	/* What waits holds nothing back. */
+	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 7);
+	wait_until(due);
+	CHECK(counts(b.sub).delayed == 0 && counts(b.sub).waiting == 7);
+	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 2 && h.run.hi == 3 && h.tries == 0);
+	CHECK(subscription_lease(b.sub, &b.leased[1], &h) == MESS_OK);
+	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 5 && h.run.hi == 5 && h.tries == 1);
+	CHECK(account_holds(b.sub));
+	end(&b);
+}
+
+TEST("subscription: numbers that were tried differently often stay so when they come back together")
+{
+	struct range two = { 2, 2 }, all = { 1, 6 };
+	struct handout h;
+	struct bench b;
+
+	begin_leased(&b);
+	CHECK(subscription_defer(b.sub, &b.leased[0], &two, 0, true) == MESS_OK);
+	CHECK(subscription_ready(b.sub, 1, &h) && h.run.lo == 2);
+	CHECK(subscription_lease(b.sub, &b.leased[0], &h) == MESS_OK);
+
+	CHECK(subscription_defer(b.sub, &b.leased[0], &all, 0, true) == MESS_OK);
+
+	CHECK(subscription_tries(b.sub, 1) == 1 && subscription_tries(b.sub, 2) == 2 && subscription_tries(b.sub, 3) == 1);
+	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 1 && h.run.hi == 1);
+	CHECK(account_holds(b.sub));
+	end(&b);
+}
+
+TEST("subscription: what waits, and how often it was tried, survive a reopening")
+{
+	struct range later = { 2, 3 };
+	uint64_t due = loop_now() + 3600 * 1000;
+	struct bench b;
+
+	begin_leased(&b);
+	CHECK(subscription_defer(b.sub, &b.leased[0], &later, due, true) == MESS_OK);
+	storage_commit(&b.g);
+	reopen(&b);
+
+	CHECK(counts(b.sub).delayed == 2 && subscription_tries(b.sub, 2) == 1 && account_holds(b.sub));
+	CHECK(subscription_next_due(b.sub) + 1000 > due && subscription_next_due(b.sub) < due + 1000);
+	end(&b);
+}
+
+/* --- leases by time -------------------------------------------------------------------- */
+
+static struct attempt
+hold_for(uint64_t ms)
+{
+	return (struct attempt){ .due = loop_now() + ms, .token = 4711, .uid = 1000 };
+}
+
+TEST("subscription: a hold survives its consumer and a reopening, for who has its token")
+{
+	struct attempt hold = hold_for(3600 * 1000);
+	struct bench b;
+
+	begin_leased(&b);
+	CHECK(subscription_hold(b.sub, &b.leased[0], 4, &hold) == MESS_OK);
+	CHECK(!lease_has(&b.leased[0], 4, 4) && counts(b.sub).leased == 6 && account_holds(b.sub));
+	storage_commit(&b.g);
+	reopen(&b);
+
+	CHECK(counts(b.sub).leased == 1 && counts(b.sub).waiting == 9 && account_holds(b.sub));
+	CHECK(subscription_held(b.sub, 4, 4711, 1000) == MESS_OK);
+	CHECK(subscription_held(b.sub, 4, 4712, 1000) == MESS_NOSUB);
+	CHECK(subscription_held(b.sub, 4, 4711, 1001) == MESS_NOSUB);
+	CHECK(subscription_held(b.sub, 5, 4711, 1000) == MESS_NOSUB);
+	end(&b);
+}
+
+TEST("subscription: what is held is settled once, or put off, and its token is then over")
+{
+	struct attempt hold = hold_for(3600 * 1000);
+	struct bench b;
+
+	begin_leased(&b);
+	CHECK(subscription_hold(b.sub, &b.leased[0], 4, &hold) == MESS_OK);
+	CHECK(subscription_hold(b.sub, &b.leased[0], 5, &hold) == MESS_OK);
+
+	CHECK(subscription_settle(b.sub, 4, PLACE_ACKED) == MESS_OK);
+	CHECK(subscription_put_off(b.sub, 5, loop_now() + 60000, true) == MESS_OK);
+
+	CHECK(subscription_held(b.sub, 4, 4711, 1000) == MESS_NOSUB);
+	CHECK(subscription_held(b.sub, 5, 4711, 1000) == MESS_NOSUB);
+	CHECK(b.sub->place.counts[PLACE_ACKED] == 1 && subscription_tries(b.sub, 5) == 1);
+	CHECK(counts(b.sub).leased == 4 && counts(b.sub).delayed == 1 && account_holds(b.sub));
+	end(&b);
+}
+
+TEST("subscription: a hold that is over is ready, was a try, and counts as waiting before anybody looks")
+{
+	struct attempt hold = hold_for(10);
+	struct handout h;
+	struct bench b;
+
+	begin_leased(&b);
+	CHECK(subscription_hold(b.sub, &b.leased[0], 1, &hold) == MESS_OK);
+	wait_until(hold.due);
+
+	CHECK(counts(b.sub).leased == 5 && counts(b.sub).waiting == 5 && account_holds(b.sub));
+	CHECK(subscription_held(b.sub, 1, 4711, 1000) == MESS_NOSUB);
+	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 1 && h.run.hi == 1 && h.tries == 1);
+	end(&b);
+}
+
+/* --- moving it ------------------------------------------------------------------------- */
+
+/* An ack that is answered OK, and does nothing. */
+static bool
+is_void(struct bench *b, int c, uint64_t seq)
+{
+	uint64_t acked = b->sub->place.counts[PLACE_ACKED];
+	struct range one = { seq, seq };
+
+	return lease_has(&b->leased[c], seq, seq) && !lease_holds(&b->leased[c], seq) &&
+	    settle(b->sub, &b->leased[c], &one) == MESS_OK && b->sub->place.counts[PLACE_ACKED] == acked;
+}
+
+TEST("subscription: a release takes back what consumers have and what is held, each counted as a try")
+{
+	struct attempt hold = hold_for(3600 * 1000);
+	struct range three = { 3, 3 };
+	uint64_t count = 0;
+	struct handout h;
+	struct bench b;
+
+	begin_leased(&b);
+	CHECK(subscription_hold(b.sub, &b.leased[0], 4, &hold) == MESS_OK);
+	CHECK(settle(b.sub, &b.leased[0], &three) == MESS_OK);
+
+	CHECK(subscription_release(b.sub, &count) == MESS_OK && count == 5);
+
+	CHECK(counts(b.sub).waiting == 9 && counts(b.sub).leased == 0 && account_holds(b.sub));
+	CHECK(subscription_held(b.sub, 4, 4711, 1000) == MESS_NOSUB && subscription_tries(b.sub, 4) == 1);
+	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 1 && h.run.hi == 2 && h.tries == 1);
+	CHECK(is_void(&b, 0, 1) && !lease_has(&b.leased[0], 1, 1) && is_void(&b, 0, 6));
+	/* Handed to it once more it is its to settle. */
+	CHECK(subscription_lease(b.sub, &b.leased[0], &h) == MESS_OK);
+	CHECK(settle(b.sub, &b.leased[0], &h.run) == MESS_OK && b.sub->place.floor == 4);
+	CHECK(account_holds(b.sub));
+	end(&b);
+}
+
+TEST("subscription: a seek ahead skips what was not settled, and what was in hand is void")
+{
+	struct attempt hold = hold_for(3600 * 1000);
+	struct range three = { 3, 3 };
+	struct handout h;
+	struct bench b;
+
+	begin_leased(&b);
+	CHECK(subscription_hold(b.sub, &b.leased[0], 2, &hold) == MESS_OK);
+	CHECK(settle(b.sub, &b.leased[0], &three) == MESS_OK);
+
+	CHECK(subscription_seek(b.sub, 9) == MESS_OK);
+
+	CHECK(b.sub->place.counts[PLACE_SKIPPED] == 7 && b.sub->place.counts[PLACE_ACKED] == 1);
+	CHECK(b.sub->place.floor == 9 && b.sub->place.start == 1 && account_holds(b.sub));
+	CHECK(is_void(&b, 0, 1) && subscription_held(b.sub, 2, 4711, 1000) == MESS_NOSUB);
+	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 9 && h.run.hi == 10);
+	CHECK(log_first(storage_log(&b.g)) == 9);
+	end(&b);
+}
+
+TEST("subscription: a seek back brings again what was settled, as if never tried; counts stay")
+{
+	struct range all = { 1, 6 }, failed = { 5, 5 };
+	struct subscription *slow;
+	struct handout h;
+	struct bench b;
+
+	begin(&b);
+	CHECK(make(&b, "slow", 1000, &slow) == MESS_OK);
+	publish(&b, 10);
+	attach(&b, 0);
+	CHECK(take(&b, 0, 6));
+	CHECK(subscription_defer(b.sub, &b.leased[0], &failed, 0, true) == MESS_OK);
+	CHECK(settle(b.sub, &b.leased[0], &(struct range){ 1, 4 }) == MESS_OK);
+
+	CHECK(subscription_seek(b.sub, 2) == MESS_OK);
+
+	CHECK(b.sub->place.counts[PLACE_ACKED] == 4 && (int64_t)b.sub->place.start == -2);
+	CHECK(counts(b.sub).waiting == 9 && account_holds(b.sub) && account_holds(slow));
+	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 2 && h.run.hi == 10 && h.tries == 0);
+	CHECK(is_void(&b, 0, 6) && !lease_has(&b.leased[0], all.lo, all.lo));
+	storage_commit(&b.g);
+	reopen(&b);
+	CHECK(b.g.said == 0 && (int64_t)b.sub->place.start == -2 && account_holds(b.sub));
+	end(&b);
+}
+
+TEST("subscription: what is purged is settled for everybody, once, and void in whoever's hands")
+{
+	struct range three = { 3, 3 };
+	struct subscription *slow;
+	struct bench b;
+
+	begin(&b);
+	CHECK(make(&b, "slow", 1000, &slow) == MESS_OK);
+	publish(&b, 10);
+	attach(&b, 0);
+	CHECK(take(&b, 0, 8));
+	CHECK(settle(b.sub, &b.leased[0], &three) == MESS_OK);
+
+	CHECK(subscriptions_forget(b.g.topic, 6, PLACE_PURGED) == MESS_OK);
+
+	CHECK(b.sub->place.counts[PLACE_PURGED] == 4 && slow->place.counts[PLACE_PURGED] == 5);
+	CHECK(b.sub->place.floor == 6 && counts(b.sub).leased == 3 && counts(b.sub).waiting == 2);
+	CHECK(account_holds(b.sub) && account_holds(slow));
+	CHECK(is_void(&b, 0, 1) && is_void(&b, 0, 5) && lease_holds(&b.leased[0], 6));
+	/* Once more it finds nothing. */
+	CHECK(subscriptions_forget(b.g.topic, 6, PLACE_EXPIRED) == MESS_OK);
+	CHECK(b.sub->place.counts[PLACE_EXPIRED] == 0 && account_holds(b.sub));
+	end(&b);
+}
+
+/* --- what is read and not handed out --------------------------------------------------- */
+
+TEST("subscription: what is not for it is skipped, but not what somebody has")
+{
+	struct range run = { 1, 10 };
+	struct bench b;
+
+	begin(&b);
+	publish(&b, 10);
+	attach(&b, 0);
+	CHECK(take(&b, 0, 3));
+
+	CHECK(subscription_pass(b.sub, &run, PLACE_SKIPPED) == MESS_OK);
+
+	CHECK(b.sub->place.counts[PLACE_SKIPPED] == 7 && counts(b.sub).leased == 3 && account_holds(b.sub));
+	ack(&b, 0, 1, 3);
+	CHECK(b.sub->place.floor == 11 && account_holds(b.sub));
+	end(&b);
+}
+
+TEST("subscription: what is not due waits, uncounted, and holds nothing back")
+{
+	struct range run = { 1, 4 };
+	uint64_t due = loop_now() + 3600 * 1000;
+	struct handout h;
+	struct bench b;
+
+	begin(&b);
+	publish(&b, 10);
+	attach(&b, 0);
+
+	CHECK(subscription_wait(b.sub, &run, due) == MESS_OK);
+
+	CHECK(counts(b.sub).delayed == 4 && counts(b.sub).waiting == 6 && account_holds(b.sub));
+	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 5 && h.run.hi == 10 && h.tries == 0);
+	CHECK(subscription_tries(b.sub, 1) == 0 && subscription_next_due(b.sub) == due);
+	end(&b);
+}
+
+TEST("subscription: the only one that begins late lets what lies before it go")
+{
+	struct subscription_setup setup = { .name = "late", .owner = 1000, .from = 5, .match = "" };
+	struct subscription *late;
+	struct lease lease = { 0 };
+	struct handout h;
+	struct bench b;
+
+	begin(&b);
+	CHECK(subscription_remove(b.sub) == MESS_OK);
+	publish(&b, 10);
+	CHECK(log_first(storage_log(&b.g)) == 1);
+
+	CHECK(subscription_make(b.g.topic, &setup, &late) == MESS_OK);
+	CHECK(subscription_attach(late, &lease) == MESS_OK && subscription_ready(late, 3, &h));
+	CHECK(subscription_lease(late, &lease, &h) == MESS_OK);
+	CHECK(settle(late, &lease, &h.run) == MESS_OK);
+	storage_commit(&b.g);
+
+	CHECK(log_first(storage_log(&b.g)) == 8 && account_holds(late));
+	subscription_detach(late, &lease);
 	end(&b);
 }
