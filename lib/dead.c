@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/fs.h"
+#include "base/loop.h"
 #include "body.h"
 #include "retention.h"
 #include "sift.h"
@@ -164,18 +165,31 @@ move(const struct move *m, const struct letter *l)
 
 /* --- into NAME.dead ----------------------------------------------------- */
 
+/* The subscription whose letters they are, made where it is missing: all that is kept is there. */
+static enum mess_err
+have_default(struct topic *dead, struct subscription **out)
+{
+	struct subscription_setup setup = { .name = "default", .owner = dead->conf.uid, .match = "" };
+	struct subscriptions *set;
+	enum mess_err err;
+
+	if ((err = subscriptions_of(dead, &set)) != MESS_OK ||
+	    (*out = subscription_find(set, setup.name)) != NULL)
+		return err;
+	setup.from = log_first(dead->log);
+	return subscription_make(dead, &setup, out);
+}
+
 static enum mess_err
 make(const struct dead_host *h, const struct topic *topic, const char *name, struct topic **out)
 {
-	struct subscription_setup setup = { .name = "default", .owner = topic->conf.uid, .from = 1,
-		.match = "" };
 	struct subscription *sub;
 	enum mess_err err;
 
 	if ((err = topic_create(h->topics, name, topic->conf.uid, topic->conf.login, true, out)) != MESS_OK ||
 	    (err = topic_use(h->topics, *out)) != MESS_OK)
 		return err;
-	if ((err = subscription_make(*out, &setup, &sub)) != MESS_OK) {
+	if ((err = have_default(*out, &sub)) != MESS_OK) {
 		topic_release(h->topics, *out);
 		return err;
 	}
@@ -183,18 +197,26 @@ make(const struct dead_host *h, const struct topic *topic, const char *name, str
 	return MESS_OK;
 }
 
-/* NAME.dead in use. */
+/* NAME.dead in use; a crash may have come between it and its subscription. */
 static enum mess_err
 use_dead(const struct dead_host *h, const struct topic *topic, bool may_make, struct topic **out)
 {
 	char name[DEAD_NAME_LEN];
+	struct subscription *sub;
 	struct topic *t;
+	enum mess_err err;
 
 	dead_name(topic->name, name);
 	if ((t = topics_find(h->topics, name)) == NULL)
 		return may_make ? make(h, topic, name, out) : MESS_NOTOPIC;
+	if ((err = topic_use(h->topics, t)) != MESS_OK)
+		return err;
+	if (may_make && log_next(t->log) == 1 && (err = have_default(t, &sub)) != MESS_OK) {
+		topic_release(h->topics, t);
+		return err;
+	}
 	*out = t;
-	return topic_use(h->topics, t);
+	return MESS_OK;
 }
 
 static bool
@@ -338,7 +360,8 @@ is_leased(const struct subscription *s, uint64_t seq)
 	const struct attempt *a = attempts_of(&s->place.attempts, seq);
 	struct lease *lease;
 
-	if (a != NULL && a->state == ATTEMPT_HELD)
+	/* A hold that is over ends when somebody looks, and it may be that nobody else does. */
+	if (a != NULL && a->state == ATTEMPT_HELD && a->due > loop_now())
 		return true;
 	TAILQ_FOREACH(lease, &s->leases, link)
 		if (lease_holds(lease, seq))
@@ -411,14 +434,12 @@ dead_redrive(const struct dead_host *h, struct topic *topic, const struct dead_f
     uint64_t *moved)
 {
 	struct move m = { .to = topic, .how = PLACE_ACKED };
-	struct subscriptions *set;
 	enum mess_err err;
 
 	*moved = 0;
 	if ((err = use_dead(h, topic, false, &m.from)) != MESS_OK)
 		return err == MESS_NOTOPIC ? MESS_OK : err;
-	if ((err = subscriptions_of(m.from, &set)) == MESS_OK &&
-	    (m.sub = subscription_find(set, "default")) != NULL)
+	if ((err = have_default(m.from, &m.sub)) == MESS_OK)
 		err = redrive_all(h, &m, filter, moved);
 	topic_release(h->topics, m.from);
 	return err;

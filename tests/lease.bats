@@ -140,6 +140,38 @@ account() {
 	sub_is t redelivered 0
 }
 
+@test "lease: given back one after the other, messages come again one after the other" {
+	printf 'm%d\n' 1 2 | mess-pub -l t
+	open a
+	say a "SUB t default" "TAKE 2"
+	heard a '^m2$'
+	say a "NACK t 1"
+	heard a '^OK$' 2
+	sleep 0.6 # what is tested is how long it takes
+	say a "NACK t 2"
+	heard a '^OK$' 3
+
+	say a "TAKE 2"
+	heard a '^m1$' 2
+	# It is not the first one's time that brings the second.
+	assert_equal "$(bodies a)" "m1 m2 m1"
+	heard a '^m2$' 2
+}
+
+@test "lease: what is due is waiting, and no more delayed, before anybody takes" {
+	mess-pub -m m1 t
+	open a
+	say a "SUB t default" "TAKE 1"
+	heard a '^m1$'
+	say a "RETRY t 1 0"
+	heard a '^OK later [0-9]+$'
+	sub_is t delayed 1
+
+	wait_for "$MESS_PATIENCE" sub_is t delayed 0
+	sub_is t waiting 1
+	account t
+}
+
 @test "lease: tried again later, each time after twice as long, and counted" {
 	local ms
 
@@ -267,6 +299,42 @@ account() {
 	account t.dead
 }
 
+@test "lease: a letter whose hold is over is redriven, though nobody looked at it since" {
+	mess-pub -m m1 t
+	open a
+	say a "SUB t default" "TAKE 1"
+	heard a '^m1$'
+	say a "DEAD t 1 0"
+	heard a '^OK dead$'
+	open b
+	say b "SUB t.dead default" "TAKE 1"
+	heard b '^m1$'
+	say b "HOLD t.dead 1 1"
+	heard b '^OK [0-9a-f]{16}$'
+	close b
+
+	wait_for "$MESS_PATIENCE" sub_is t.dead waiting 1
+	assert_equal "$(mess-topic -v redrive t 2>&1)" "mess-topic: t: 1 redriven"
+	sub_is t.dead acked 1
+}
+
+@test "lease: letters of a topic without its subscription are redriven all the same" {
+	mess-pub -m m1 t
+	open a
+	say a "SUB t default" "TAKE 1"
+	heard a '^m1$'
+	say a "DEAD t 1 0"
+	heard a '^OK dead$'
+	say a "SUBRM t.dead default"
+	heard a '^OK$' 2
+
+	say a "REDRIVE t 0"
+	heard a '^OK 1$' 2
+	say a "TAKE 1"
+	heard a '^m1$' 2
+	account t.dead
+}
+
 @test "lease: held by a token, a message survives its connection and the engine" {
 	local token
 
@@ -321,11 +389,12 @@ account() {
 	wait "${talker[a]}" || :
 	deliverd_start
 
-	sub_is t delayed 2
+	sub_is t pending 3
 	account t
 	open b
 	say b "SUB t default" "TAKE 3"
 	heard b '^m1$'
+	heard b '^m2$'
 
 	# What was in hand when the engine died was tried; what was given back was not.
 	assert_equal "$(awk '/^MSG/ { tries = $5 } /^m[0-9]$/ { print $1 "=" tries }' b.out | sort | xargs)" \
