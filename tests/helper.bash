@@ -122,12 +122,14 @@ deliverd_wait() {
 	wait "$pid"
 }
 
-# Ended, though perhaps not yet waited for.
+# Ended, though perhaps not yet waited for.  A thread that is still in a sync
+# keeps the process's files, and with them its locks.
 process_ended() {
-	local stat
+	local stat tasks
 
 	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-	[[ ${stat##*) } == [ZX]* ]]
+	tasks=("/proc/$1/task"/*)
+	[[ ${stat##*) } == [ZX]* && ${#tasks[@]} -le 1 ]]
 }
 
 # The pids of mess's programs that run for this test: those which have its
