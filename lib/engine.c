@@ -43,7 +43,7 @@ connections_of(const struct engine *e, uid_t uid)
 	unsigned n = 0;
 
 	TAILQ_FOREACH(s, &e->host.sessions, link)
-		n += s->peer.uid == uid;
+		n += s->who.peer.uid == uid;
 	return n;
 }
 
@@ -58,8 +58,8 @@ accepted(struct engine *e, int fd)
 	}
 	if (session_new(&e->host, fd, &s) != MESS_OK)
 		return; /* not a caller of ours, or no memory: closed */
-	if (!e->host.acl.personal && !acl_is_admin(&e->host.acl, &s->peer) &&
-	    connections_of(e, s->peer.uid) > LIMIT_CONNECTIONS_UID) {
+	if (!e->host.acl.personal && !acl_is_admin(&e->host.acl, &s->who.peer) &&
+	    connections_of(e, s->who.peer.uid) > LIMIT_CONNECTIONS_UID) {
 		session_error(s, MESS_LIMIT, "at most %d connections of one user",
 		    LIMIT_CONNECTIONS_UID);
 		s->closing = true;

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 
-#include "auth.h"
 
 /* --- finding topics ----------------------------------------------------- */
 
@@ -24,7 +23,7 @@ suggest(struct session *s, const char *name, char *out, size_t size)
 		if ((d = name_distance(name, t->name)) >= best)
 			continue;
 		if (topic_look(s->host->topics, t) != MESS_OK ||
-		    !acl_may(&s->host->acl, &s->peer, ACL_SUBSCRIBE, t->conf.uid))
+		    !acl_may(&s->host->acl, &s->who.peer, ACL_SUBSCRIBE, t->conf.uid))
 			continue;
 		best = d;
 		(void)snprintf(out, size, " (did you mean \"%s\"?)", t->name); /* cut is harmless */
@@ -45,19 +44,18 @@ enum mess_err
 request_make_topic(struct session *s, const char *name, const struct conf_topic *settings,
     struct topic **out)
 {
-	struct topic_making making = { .name = name, .owner = s->peer.uid, .settings = settings,
-		.admin = acl_is_admin(&s->host->acl, &s->peer) };
+	struct topic_making making = { .name = name, .owner = s->who.peer.uid, .settings = settings,
+		.admin = acl_is_admin(&s->host->acl, &s->who.peer) };
 	const struct acl *acl = &s->host->acl;
-	char login[CONF_LOGIN_MAX + 1];
+	const char *login, *why;
 	enum mess_err err;
-	const char *why;
 
 	if ((err = name_check_new_topic(name, &why)) != MESS_OK) {
 		session_error(s, err, "%s: %s", name, why);
 		return err;
 	}
-	auth_login(s->peer.uid, login, sizeof login);
-	if (!acl_may_create(acl, &s->peer, login[0] == '\0' ? NULL : login, name)) {
+	login = auth_login(s->who.peer.uid);
+	if (!acl_may_create(acl, &s->who.peer, login[0] == '\0' ? NULL : login, name)) {
 		session_error(s, MESS_DENIED,
 		    "making a topic needs an administrator, or a name below your user.LOGIN.");
 		return MESS_DENIED;
@@ -92,7 +90,7 @@ request_find_topic(struct session *s, const struct request_topic *f, struct topi
 		session_error(s, err, "%s", mess_strerror(err));
 		return err;
 	}
-	if (!acl_may(&s->host->acl, &s->peer, f->right, t->conf.uid)) {
+	if (!acl_may(&s->host->acl, &s->who.peer, f->right, t->conf.uid)) {
 		topic_release(s->host->topics, t);
 		no_topic(s, f->name);
 		return MESS_NOTOPIC;

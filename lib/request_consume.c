@@ -92,7 +92,7 @@ enum mess_err
 request_make_sub(struct session *s, struct topic *t, const char *name, const struct request_sub *o,
     struct subscription **out)
 {
-	struct subscription_setup setup = { .name = name, .owner = s->peer.uid, .from = log_first(t->log),
+	struct subscription_setup setup = { .name = name, .owner = s->who.peer.uid, .from = log_first(t->log),
 		.match = o->match };
 	enum mess_err err;
 
@@ -199,7 +199,7 @@ join_if_wanted(struct session *s, const struct interest *i, struct topic *t)
 	struct consumer_topic as = { 0 };
 
 	if (!name_match(i->pattern, t->name) || topic_look(s->host->topics, t) != MESS_OK ||
-	    !acl_may(&s->host->acl, &s->peer, ACL_SUBSCRIBE, t->conf.uid) ||
+	    !acl_may(&s->host->acl, &s->who.peer, ACL_SUBSCRIBE, t->conf.uid) ||
 	    topic_use(s->host->topics, t) != MESS_OK)
 		return;
 	ERR_IGNORE(join(s, t, i->sub, &i->options, &as)); /* has it, or cannot: the others go on */

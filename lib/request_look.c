@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 
-#include "auth.h"
 #include "dead.h"
 
 /* Payload of a reply that may be asked for in pieces. */
@@ -26,7 +25,7 @@ send_listing(struct session *s, struct listing *l)
 static bool
 may_see(struct session *s, struct topic *t)
 {
-	return acl_may(&s->host->acl, &s->peer, ACL_SUBSCRIBE, t->conf.uid);
+	return acl_may(&s->host->acl, &s->who.peer, ACL_SUBSCRIBE, t->conf.uid);
 }
 
 /* Runs add for every topic from `after` on that matches and may be seen, until the reply is full. */
@@ -132,11 +131,11 @@ add_sub_stat(const struct subscription *sub, struct buf *out)
 		[PLACE_DAMAGED] = "damaged", [PLACE_SKIPPED] = "skipped" };
 	const struct place *p = &sub->place;
 	struct subscription_counts counts;
-	char login[CONF_LOGIN_MAX + 1];
+	const char *login;
 	enum mess_err err;
 
 	subscription_count(sub, &counts);
-	auth_login(p->owner, login, sizeof login);
+	login = auth_login(p->owner);
 	if ((err = buf_printf(out, "subscription %s\nowner %u %s\nstart %lld\nfloor %llu\npending %llu\n"
 	    "waiting %llu\nleased %llu\ndelayed %llu\n", sub->name, p->owner, login[0] == '\0' ? "-" : login,
 	    (long long)p->start, (unsigned long long)p->floor, (unsigned long long)counts.pending,

@@ -78,9 +78,9 @@ request_pub(struct session *s, const struct input_item *item)
 		return;
 	/* What is there already needs no room. */
 	if ((err = publish_check(&ask, &msg, &why)) == MESS_OK &&
-	    (err = publish_known(s->pub_topic, s->peer.uid, &ask, &done)) == MESS_OK &&
+	    (err = publish_known(s->pub_topic, s->who.peer.uid, &ask, &done)) == MESS_OK &&
 	    done.fate == PUBLISH_STORED && (err = admit(s, &load, &why)) == MESS_OK)
-		err = publish_message(s->pub_topic, &s->peer, &ask, &msg, &done);
+		err = publish_message(s->pub_topic, &s->who.peer, &ask, &msg, &done);
 	if (err != MESS_OK)
 		publish_failed(s, err, why);
 	else
@@ -134,14 +134,14 @@ append_next(struct session *s, struct batch *b, const char **why)
 		return err;
 	if (ask.asked && b->asks == 0)
 		return MESS_BUSY;
-	if ((err = publish_known(s->pub_topic, s->peer.uid, &ask, &done)) != MESS_OK)
+	if ((err = publish_known(s->pub_topic, s->who.peer.uid, &ask, &done)) != MESS_OK)
 		return err;
 	b->duplicates += done.fate == PUBLISH_DUPLICATE;
 	b->queued += done.fate == PUBLISH_QUEUED;
 	if (done.fate != PUBLISH_STORED)
 		return MESS_OK;
 	if ((err = admit(s, &(struct retention_load){ .largest = msg.body_len }, why)) != MESS_OK ||
-	    (err = publish_store(s->pub_topic, &s->peer, &ask, &msg, &done)) != MESS_OK)
+	    (err = publish_store(s->pub_topic, &s->who.peer, &ask, &msg, &done)) != MESS_OK)
 		return err;
 	b->first = b->first == 0 ? done.seq : b->first;
 	b->last = done.seq;
@@ -175,7 +175,7 @@ spare(struct session *s, struct batch b, struct retention_load *load)
 
 		if (!instruct_begins(msg.headers, msg.headers_len) ||
 		    publish_check(&ask, &msg, &why) != MESS_OK ||
-		    publish_known(s->pub_topic, s->peer.uid, &ask, &done) != MESS_OK ||
+		    publish_known(s->pub_topic, s->who.peer.uid, &ask, &done) != MESS_OK ||
 		    done.fate == PUBLISH_STORED)
 			continue; /* an error is met again */
 		load->count--;
@@ -323,7 +323,7 @@ append_body(struct session *s, struct publish_result *done, const char **why)
 	/* Others may have filled the topic meanwhile. */
 	if ((err = admit(s, &load, why)) != MESS_OK)
 		return err;
-	return publish_body(s->pub_topic, &s->peer, &ask, s->body, done);
+	return publish_body(s->pub_topic, &s->who.peer, &ask, s->body, done);
 }
 
 static void

@@ -211,7 +211,7 @@ request_fail(struct session *s, const struct input_item *item)
 void
 request_hold(struct session *s, const struct request *r)
 {
-	struct attempt hold = { .uid = s->peer.uid,
+	struct attempt hold = { .uid = s->who.peer.uid,
 		.token = ((uint64_t)arc4random() << 32) | arc4random() };
 	struct subscription *sub;
 	struct lease *lease;
@@ -272,7 +272,7 @@ request_settle_held(struct session *s, const struct input_item *item)
 	if (!request_read_options(s, item, take_why, &held.why) || request_find_topic(s, &f, &t) != MESS_OK)
 		return;
 	if (subscriptions_of(t, &set) != MESS_OK || (held.sub = subscription_find(set, r->sub)) == NULL ||
-	    subscription_held(held.sub, r->seq, r->token, s->peer.uid) != MESS_OK)
+	    subscription_held(held.sub, r->seq, r->token, s->who.peer.uid) != MESS_OK)
 		session_error(s, MESS_NOSUB, "no such lease, or it is over");
 	else
 		end_hold(s, r, &held);

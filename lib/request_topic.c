@@ -104,7 +104,7 @@ static void
 refuse_existing(struct session *s, struct topic *t)
 {
 	bool may = topic_look(s->host->topics, t) == MESS_OK &&
-	    acl_may(&s->host->acl, &s->peer, ACL_SUBSCRIBE, t->conf.uid);
+	    acl_may(&s->host->acl, &s->who.peer, ACL_SUBSCRIBE, t->conf.uid);
 
 	if (may)
 		session_error(s, MESS_EXISTS, "%s", mess_strerror(MESS_EXISTS));

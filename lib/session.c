@@ -36,11 +36,12 @@ session_new(struct session_host *host, int fd, struct session **out)
 	s->hello = (struct loop_timer){ .fire = hello_late, .arg = s };
 	input_init(&s->input);
 	output_init(&s->output, fd);
-	if ((err = sock_peer(fd, &s->peer)) == MESS_OK &&
-	    !acl_may_connect(&host->acl, &s->peer))
+	if ((err = auth_identify(fd, &s->who)) == MESS_OK &&
+	    !acl_may_connect(&host->acl, &s->who.peer))
 		err = MESS_DENIED;
 	if (err != MESS_OK || (err = loop_add(host->loop, &s->source)) != MESS_OK) {
 		fd_close(&s->source.fd);
+		auth_free(&s->who);
 		free(s);
 		return err;
 	}
@@ -71,6 +72,7 @@ session_free(struct session *s)
 		TAILQ_REMOVE(&host->touched, s, touched_link);
 	TAILQ_REMOVE(&host->sessions, s, link);
 	host->count--;
+	auth_free(&s->who);
 	free(s);
 }
 

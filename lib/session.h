@@ -10,6 +10,7 @@
 #define SESSION_H
 
 #include "acl.h"
+#include "auth.h"
 #include "base/loop.h"
 #include "body.h"
 #include "delivery.h"
@@ -52,7 +53,7 @@ struct session {
 	struct session_host *host;
 	struct loop_source source;
 	struct loop_timer hello;
-	struct mess_peer peer;
+	struct principal who;
 	struct input input;
 	struct output output;
 	struct consumer *consumer;
