@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -83,6 +85,27 @@ set_actions(posix_spawn_file_actions_t *actions, int in, int err_fd)
 	return posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
 }
 
+/*
+ * posix_spawnp's EACCES may come from a directory of PATH that is closed to
+ * us, while the command is in none: a shell calls that not found.
+ */
+static bool
+is_in_path(const char *command)
+{
+	const char *at = getenv("PATH"), *end;
+	char path[PATH_MAX];
+
+	if (strchr(command, '/') != NULL)
+		return true;
+	for (; at != NULL; at = *end == ':' ? end + 1 : NULL) {
+		end = strchrnul(at, ':');
+		if (snprintf(path, sizeof path, "%.*s/%s", (int)(end - at), at, command) < PATH_MAX &&
+		    faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 spawn(const struct handler_setup *setup, int in, int err_fd, pid_t *pid)
 {
@@ -98,7 +121,7 @@ spawn(const struct handler_setup *setup, int in, int err_fd, pid_t *pid)
 		(void)posix_spawnattr_destroy(&attr); /* cannot fail */
 	}
 	(void)posix_spawn_file_actions_destroy(&actions); /* cannot fail */
-	return err;
+	return err == EACCES && !is_in_path(setup->argv[0]) ? ENOENT : err;
 }
 
 /* Started, but it cannot be watched: as if it had not been. */

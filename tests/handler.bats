@@ -107,6 +107,17 @@ process_is_gone() {
 	assert_equal "$(sort <<<"$output")" $'1 1\n2 1\n3 1'
 }
 
+@test "handler: not found is 127 also beside a directory of PATH that is closed to us" {
+	local closed=()
+
+	# No directory is closed to root, unless it is made so.
+	[ "$(id -u)" -ne 0 ] || closed=(setpriv --bounding-set=-dac_override,-dac_read_search)
+	mkdir -m 0 closed
+	mess-pub -m a t
+	PATH=$PWD/closed:$PATH run -127 "${closed[@]}" mess-sub -e t -- no-such-command
+	mess-sub -W 20 -n 1 t
+}
+
 @test "handler: not executable is 126" {
 	mess-pub -m a t
 	echo 'exit 0' >plain
