@@ -66,6 +66,7 @@ struct deliverd {
 	int listener;
 	dev_t socket_dev;	/* of the name we made */
 	ino_t socket_ino;
+	struct engine *engine;
 };
 
 /* --- words -------------------------------------------------------------- */
@@ -79,24 +80,42 @@ report(void *arg, const char *line)
 
 /* --- configuration ------------------------------------------------------ */
 
+/* Who could write it could let anybody in; NULL when nobody else can. */
+static const char *
+conf_file_check(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
+		return "not a file";
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return "belongs neither to root nor to the user that reads it";
+	return (st.st_mode & 022) == 0 ? NULL : "others than its owner may write it";
+}
+
 static int
-read_conf_file(struct deliverd *d, const char *path, struct conf *out)
+read_conf_file(const char *path, struct conf *out)
 {
 	AUTO_FREE char *mem = malloc(CONF_TEXT_MAX + 1);
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	static const struct who_names names = { auth_find_user, auth_find_group };
 	struct conf_error error;
+	const char *why;
 	ssize_t n;
 
-	(void)d;
 	if (mem == NULL)
 		return cli_fail(MESS_LIMIT, "%s", path);
+	if (fd != -1 && (why = conf_file_check(fd)) != NULL) {
+		cli_warn("%s: %s", path, why);
+		return EX_CONFIG;
+	}
 	if (fd == -1 || (n = fd_read_full(fd, mem, CONF_TEXT_MAX + 1)) == -1)
 		return cli_fail_errno(EX_CONFIG, "%s", path);
 	if ((size_t)n > CONF_TEXT_MAX) {
 		cli_warn("%s: at most %zu bytes", path, CONF_TEXT_MAX);
 		return EX_CONFIG;
 	}
-	if (conf_read(mem, (size_t)n, out, &error) != MESS_OK) {
+	if (conf_read(mem, (size_t)n, &names, out, &error) != MESS_OK) {
 		cli_warn("%s: line %u: %s", path, error.line, error.why);
 		return EX_CONFIG;
 	}
@@ -118,7 +137,7 @@ configure(struct deliverd *d)
 		d->conf_file = SYSTEM_CONF;
 	d->personal = d->conf_file == NULL;
 	if (!d->personal) {
-		if ((status = read_conf_file(d, d->conf_file, &d->conf)) != EX_OK)
+		if ((status = read_conf_file(d->conf_file, &d->conf)) != EX_OK)
 			return status;
 		spool = d->spool_option != NULL ? d->spool_option : d->conf.spool;
 		if (spool == NULL) {
@@ -141,11 +160,24 @@ configure(struct deliverd *d)
 static int
 print_conf(const struct deliverd *d)
 {
+	char admin[WHO_TEXT];
+
 	(void)printf("spool %s\nsocket %s\n", d->spool_path, d->socket_path);
 	if (d->conf.user != NULL)
 		(void)printf("user %s\n", d->conf.user);
 	if (!d->conf.sandbox)
 		(void)printf("sandbox no\n");
+	for (size_t i = 0; i < d->conf.admins.count; i++) {
+		who_write(&d->conf.admins.who[i], admin);
+		(void)printf("admin %s\n", admin);
+	}
+	for (size_t i = 0; i < d->conf.rule_count; i++) {
+		AUTO_BUF struct buf rule = BUF_INIT(CONF_TEXT_MAX);
+
+		if (rule_write(&d->conf.rules[i], &rule) != MESS_OK)
+			return cli_fail(MESS_LIMIT, "%s", d->conf_file);
+		(void)printf("%.*s\n", (int)buf_len(&rule), buf_data(&rule));
+	}
 	return cli_flush_stdout();
 }
 
@@ -160,23 +192,28 @@ static void
 reload(void *arg)
 {
 	struct deliverd *d = arg;
-	struct conf again = { 0 };
+	struct conf again = { 0 }, old;
 
 	if (d->personal) {
 		cli_warn("a personal engine has no configuration to read again");
 		return;
 	}
-	if (read_conf_file(d, d->conf_file, &again) != EX_OK) {
+	if (read_conf_file(d->conf_file, &again) != EX_OK) {
 		cli_warn("%s: the configuration in force stays", d->conf_file);
 		return;
 	}
 	if (!same(again.spool, d->conf.spool) || !same(again.socket, d->conf.socket) ||
-	    !same(again.user, d->conf.user) || again.sandbox != d->conf.sandbox)
+	    !same(again.user, d->conf.user) || again.sandbox != d->conf.sandbox) {
 		cli_warn("%s: spool, socket, user and sandbox need a restart; "
 		    "the configuration in force stays", d->conf_file);
-	else
-		cli_warn("%s: read again", d->conf_file);
-	conf_free(&again);
+		conf_free(&again);
+		return;
+	}
+	old = d->conf;
+	d->conf = again;
+	engine_set_rules(d->engine, &d->conf); /* nobody looks at the old ones any more */
+	conf_free(&old);
+	cli_warn("%s: read again", d->conf_file);
 }
 
 /* --- who it runs as ----------------------------------------------------- */
@@ -345,18 +382,17 @@ static int
 run(struct deliverd *d)
 {
 	struct engine_setup setup = { .spool = d->spool, .reload = reload, .arg = d,
-		.acl = { .personal = d->personal, .owner = d->uid },
+		.acl = { .personal = d->personal, .owner = d->uid, .site = &d->conf },
 		.idle_exit = (unsigned)(d->idle_ms / 1000), .report = { .fn = report } };
-	struct engine *e;
 	enum mess_err err;
 	int status;
 
-	if ((err = engine_new(&setup, &e)) != MESS_OK)
+	if ((err = engine_new(&setup, &d->engine)) != MESS_OK)
 		return cli_fail(err, "%s", d->spool_path);
 	if ((status = open_socket(d)) == EX_OK)
-		status = serve(d, e);
+		status = serve(d, d->engine);
 	leaving(d);
-	engine_free(e);
+	engine_free(d->engine);
 	return status;
 }
 

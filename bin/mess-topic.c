@@ -16,10 +16,13 @@ static const struct cli_text text = {
 	"mess-topic [-qv] " CLI_WHERE_USAGE " VERB [OPTION]... [OPERAND]...",
 	"Make, remove and look at topics.\n\n"
 	"  check TOPIC          a monitor's plug-in: 0, 1, 2 by the limits, 3 unknown\n"
+	"  check TOPIC --user LOGIN RIGHT  may they? 0 yes, 1 no, and by which rule\n"
 	"  create TOPIC         make a topic\n"
 	"  delete TOPIC         remove a topic and all its messages\n"
 	"  export TOPIC         all that is kept, as records on standard output\n"
 	"  fsck                 is every number accounted for? 65 if not\n"
+	"  grant TOPIC RIGHT,... WHO,...  publish, subscribe, admin to user, @group,\n"
+	"                       key:NAME or *\n"
 	"  import TOPIC         records, or the tar of a maildir, from standard input\n"
 	"  list [PATTERN]       names of topics; * is one label, a last ** one or more\n"
 	"  pause TOPIC [in|out]  take nothing, hand out nothing, or neither\n"
@@ -27,6 +30,7 @@ static const struct cli_text text = {
 	"  purge TOPIC          free its messages\n"
 	"  redrive TOPIC [SEQ|LO-HI]  dead letters go back to who gave them up\n"
 	"  resume TOPIC [in|out]  end a pause\n"
+	"  revoke TOPIC RIGHT,... WHO,...  take them back\n"
 	"  set TOPIC            change its settings\n"
 	"  show TOPIC           its owner, its subscriptions\n"
 	"  stat [TOPIC...]      its counts: published, present, waiting; a pattern does, too\n"
@@ -45,6 +49,8 @@ static const struct cli_text text = {
 	"      --max-size SIZE  create, set: of a body\n"
 	"      --max-attempts N create, set: then a message is dead\n"
 	"      --describe TEXT  create, set: for people\n"
+	"      --publish WHO,..., --subscribe WHO,..., --admin WHO,...\n"
+	"                       create, set: who may, beside the owner\n"
 	"      --before TIME    purge: only what came before\n"
 	"      --depth W,C      check: messages of the slowest subscription; more than W\n"
 	"                       is a warning, more than C is critical\n"
@@ -75,6 +81,7 @@ static const struct option_row {
 	int has_arg;
 	char letter;
 } options[OPT_COUNT] = {
+	[OPT_ADMIN] = { "admin", required_argument, 0 },
 	[OPT_AGE] = { "age", required_argument, 0 },
 	[OPT_BEFORE] = { "before", required_argument, 0 },
 	[OPT_COLOR] = { "color", required_argument, 0 },
@@ -95,11 +102,14 @@ static const struct option_row {
 	[OPT_MAX_MESSAGES] = { "max-messages", required_argument, 0 },
 	[OPT_MAX_SIZE] = { "max-size", required_argument, 0 },
 	[OPT_PROMETHEUS] = { "prometheus", no_argument, 0 },
+	[OPT_PUBLISH] = { "publish", required_argument, 0 },
 	[OPT_RAW] = { "raw", no_argument, 0 },
 	[OPT_RECORDS] = { "records", no_argument, 0 },
 	[OPT_REPAIR] = { "repair", no_argument, 0 },
 	[OPT_SUBSCRIPTION] = { "subscription", required_argument, 's' },
+	[OPT_SUBSCRIBE] = { "subscribe", required_argument, 0 },
 	[OPT_TEXT] = { "text", no_argument, 0 },
+	[OPT_USER] = { "user", required_argument, 0 },
 	[OPT_WAIT] = { NULL, required_argument, 'W' },
 	[OPT_WATCH] = { "watch", no_argument, 0 },
 	[OPT_YES] = { "yes", no_argument, 0 },
@@ -107,7 +117,7 @@ static const struct option_row {
 
 #define SETTINGS (OPT_BIT(OPT_MAX_AGE) | OPT_BIT(OPT_MAX_BYTES) | OPT_BIT(OPT_MAX_MESSAGES) | \
 	OPT_BIT(OPT_MAX_SIZE) | OPT_BIT(OPT_KEEP) | OPT_BIT(OPT_MAX_ATTEMPTS) | OPT_BIT(OPT_FULL) | \
-	OPT_BIT(OPT_DESCRIBE))
+	OPT_BIT(OPT_DESCRIBE) | OPT_BIT(OPT_PUBLISH) | OPT_BIT(OPT_SUBSCRIBE) | OPT_BIT(OPT_ADMIN))
 
 static const struct verb {
 	const char *name;
@@ -116,12 +126,13 @@ static const struct verb {
 	uint64_t options;	/* OPT_BIT of those that it takes */
 	int (*run)(struct mess *m, const struct topic_call *c);
 } verbs[] = {
-	{ "check", "which topic?", 1, 1, OPT_BIT(OPT_AGE) | OPT_BIT(OPT_DEAD) | OPT_BIT(OPT_DEPTH),
-		verb_check },
+	{ "check", "which topic?", 1, 2, OPT_BIT(OPT_AGE) | OPT_BIT(OPT_DEAD) | OPT_BIT(OPT_DEPTH) |
+		OPT_BIT(OPT_USER), verb_check },
 	{ "create", "which topic?", 1, 1, SETTINGS, verb_create },
 	{ "delete", "which topic?", 1, 1, OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES), verb_delete },
 	{ "export", "which topic?", 1, 1, 0, verb_export },
 	{ "fsck", NULL, 0, 0, OPT_BIT(OPT_REPAIR), verb_fsck },
+	{ "grant", "which topic, which right, to whom?", 3, 3, 0, verb_grant },
 	{ "import", "which topic?", 1, 1, 0, verb_import },
 	{ "list", NULL, 0, 1, OPT_BIT(OPT_JSON), verb_list },
 	{ "pause", "which topic?", 1, 2, 0, verb_pause },
@@ -132,6 +143,7 @@ static const struct verb {
 		verb_purge },
 	{ "redrive", "which topic?", 1, 2, OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_SUBSCRIPTION), verb_redrive },
 	{ "resume", "which topic?", 1, 2, 0, verb_resume },
+	{ "revoke", "which topic, which right, from whom?", 3, 3, 0, verb_revoke },
 	{ "set", "which topic?", 1, 1, SETTINGS, verb_set },
 	{ "show", "which topic?", 1, 1, OPT_BIT(OPT_JSON), verb_show },
 	{ "stat", NULL, 0, 1 << 16, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_PROMETHEUS) | OPT_BIT(OPT_WATCH) |
@@ -183,14 +195,15 @@ find_verb(const char *name)
 
 /* Options by letter and by name, as getopt wants them. */
 static void
-fill_tables(char *letters, struct option *longs)
+fill_tables(bool check, char *letters, struct option *longs)
 {
 	static const struct option shared[] = { CLI_LONG_OPTIONS };
 	size_t n = 0;
 
 	letters = stpcpy(letters, "0123456789qv");
 	for (int i = 0; i < OPT_COUNT; i++) {
-		if (options[i].name != NULL)
+		/* To the other verbs --user is a spool. */
+		if (options[i].name != NULL && (check || i != OPT_USER))
 			longs[n++] = (struct option){ options[i].name, options[i].has_arg, NULL,
 				CLI_OPTION_OWN + i };
 		if (options[i].letter != 0) {
@@ -231,14 +244,14 @@ add_digit(struct topic_call *call, char digit)
 }
 
 static void
-read_options(int argc, char *argv[], struct topic_call *call)
+read_options(int argc, char *argv[], bool check, struct topic_call *call)
 {
 	static const struct option shared[] = { CLI_LONG_OPTIONS };
 	struct option longs[OPT_COUNT + sizeof shared / sizeof shared[0]];
 	char letters[2 * OPT_COUNT + sizeof "0123456789qv"];
 	int c, own;
 
-	fill_tables(letters, longs);
+	fill_tables(check, letters, longs);
 	while ((c = cli_getopt(argc, argv, letters, longs, &text)) != -1) {
 		if (c >= '0' && c <= '9')
 			add_digit(call, (char)c);
@@ -305,6 +318,16 @@ is_check(int argc, char *argv[])
 	return i < argc && strcmp(argv[i], "check") == 0;
 }
 
+/* check --user is no monitor's: it fails as the other verbs do. */
+static bool
+asks_for_user(int argc, char *argv[])
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--user") == 0 || strncmp(argv[i], "--user=", 7) == 0)
+			return true;
+	return false;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -312,11 +335,13 @@ main(int argc, char *argv[])
 	const struct verb *verb;
 	struct mess *m;
 	int status, flushed;
+	bool check;
 
 	cli_init(argv);
-	if (is_check(argc, argv))
+	check = is_check(argc, argv);
+	if (check && !asks_for_user(argc, argv))
 		cli_fail_as(3);
-	read_options(argc, argv, &call);
+	read_options(argc, argv, check, &call);
 	verb = find_verb(optind < argc ? argv[optind++] : NULL);
 	call.args = argv + optind;
 	call.count = argc - optind;

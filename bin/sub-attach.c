@@ -36,6 +36,8 @@ attach_to(struct sub *s, bool patterns)
 		s->what = o->topics[i]; /* for what goes wrong */
 		err = o->mode == MODE_TAIL ? mess_tail(s->m, o->topics[i]) :
 		    mess_subscribe(s->m, o->topics[i], o->name, &o->how);
+		if (err == MESS_OK && o->mode != MODE_TAIL && mess_made_own(s->m) && o->verbose >= 0)
+			cli_warn("%s: subscription %s is made, your own", o->topics[i], o->name);
 	}
 	return err;
 }

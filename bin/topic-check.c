@@ -133,6 +133,10 @@ verb_check(struct mess *m, const struct topic_call *c)
 	const size_t count = sizeof measures / sizeof measures[0];
 	int state;
 
+	if (call_has(c, OPT_USER))
+		return topic_check_user(m, c);
+	if (c->count > 1)
+		call_usage("check: one operand too many: %s", cli_cut(c->args[1]));
 	for (size_t i = 0; i < count; i++)
 		read_limits(&measures[i], c->value[measures[i].option]);
 	if ((state = look(m, c->args[0], measures)) == UNKNOWN)

@@ -24,6 +24,9 @@ static const struct setting {
 	{ OPT_MAX_ATTEMPTS, NUMBER, "--max-attempts", "Max-Attempts" },
 	{ OPT_FULL, TEXT, "--full", "Full" },
 	{ OPT_DESCRIBE, TEXT, "--describe", "Describe" },
+	{ OPT_PUBLISH, TEXT, "--publish", "Publish" },
+	{ OPT_SUBSCRIBE, TEXT, "--subscribe", "Subscribe" },
+	{ OPT_ADMIN, TEXT, "--admin", "Admin" },
 };
 
 /* 4096, 64K, 1M, 2G, 1T. */
@@ -124,7 +127,7 @@ verb_set(struct mess *m, const struct topic_call *c)
 
 	if (read_settings(c, &lines) == 0)
 		call_usage("set: what? there are --max-age, --max-bytes, --max-messages, --max-size, "
-		    "--keep, --max-attempts, --full, --describe");
+		    "--keep, --max-attempts, --full, --describe, --publish, --subscribe, --admin");
 	return ended(m, mess_topic_set(m, c->args[0], buf_data(&lines)), c->args[0]);
 }
 

@@ -13,6 +13,7 @@
  * written, and each verb's row there which it takes.
  */
 enum topic_option {
+	OPT_ADMIN,
 	OPT_AGE,
 	OPT_BEFORE,
 	OPT_COLOR,
@@ -33,11 +34,14 @@ enum topic_option {
 	OPT_MAX_MESSAGES,
 	OPT_MAX_SIZE,
 	OPT_PROMETHEUS,
+	OPT_PUBLISH,
 	OPT_RAW,
 	OPT_RECORDS,
 	OPT_REPAIR,
 	OPT_SUBSCRIPTION,
+	OPT_SUBSCRIBE,
 	OPT_TEXT,
+	OPT_USER,
 	OPT_WAIT,
 	OPT_WATCH,
 	OPT_YES,
@@ -77,6 +81,9 @@ bool call_is_dry(const struct topic_call *c, const char *verb);
 void call_range(const char *verb, const char *text, struct mess_range *out);
 const char *call_header(const char *verb, const struct topic_call *c);
 
+/* topic-access.c: check --user; 0 yes, 1 no. */
+int topic_check_user(struct mess *m, const struct topic_call *c);
+
 /*
  * The verbs.  m is connected to nothing yet; what is returned is the exit
  * status, and what went wrong was said.  stdout is flushed by the caller.
@@ -85,6 +92,7 @@ int verb_check(struct mess *m, const struct topic_call *c);
 int verb_create(struct mess *m, const struct topic_call *c);
 int verb_delete(struct mess *m, const struct topic_call *c);
 int verb_export(struct mess *m, const struct topic_call *c);
+int verb_grant(struct mess *m, const struct topic_call *c);
 int verb_fsck(struct mess *m, const struct topic_call *c);
 int verb_import(struct mess *m, const struct topic_call *c);
 int verb_list(struct mess *m, const struct topic_call *c);
@@ -92,6 +100,7 @@ int verb_pause(struct mess *m, const struct topic_call *c);
 int verb_peek(struct mess *m, const struct topic_call *c);
 int verb_purge(struct mess *m, const struct topic_call *c);
 int verb_redrive(struct mess *m, const struct topic_call *c);
+int verb_revoke(struct mess *m, const struct topic_call *c);
 int verb_resume(struct mess *m, const struct topic_call *c);
 int verb_set(struct mess *m, const struct topic_call *c);
 int verb_show(struct mess *m, const struct topic_call *c);

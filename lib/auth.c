@@ -22,17 +22,10 @@
 #define SO_PEERGROUPS 59
 #endif
 
-#define OVERFLOW_ID 65534
 #define GROUPS_MAX 65536	/* NGROUPS_MAX of Linux */
 #define LOOK_UP_MEM 16384
 #define NAMES_KEPT 64		/* a power of two */
 #define NAMES_KEPT_MS 60000
-
-bool
-auth_is_overflow(uint32_t id)
-{
-	return id == OVERFLOW_ID || id == UINT32_MAX;
-}
 
 /* --- identity ----------------------------------------------------------- */
 

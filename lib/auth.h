@@ -30,7 +30,12 @@ bool auth_look_up(const char *login, struct principal *out);
 void auth_free(struct principal *who);
 
 /* What an unmapped uid or gid is given: nobody's. */
-bool auth_is_overflow(uint32_t id);
+#define AUTH_OVERFLOW_ID 65534
+static inline bool
+auth_is_overflow(uint32_t id)
+{
+	return id == AUTH_OVERFLOW_ID || id == UINT32_MAX;
+}
 bool auth_in_group(const struct principal *who, gid_t gid);
 
 /*

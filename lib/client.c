@@ -525,6 +525,7 @@ take_call(struct mess *m, enum client_pending pending, const struct reply *r)
 	keep_word(m, r);
 	m->call.fate = ends_with(r, " duplicate") ? MESS_DUPLICATE :
 	    ends_with(r, " queued") ? MESS_QUEUED : MESS_STORED;
+	m->call.made = ends_with(r, " made");
 	if (r->kind == REPLY_OK)
 		for (unsigned i = 0; i < 3; i++)
 			if (!protocol_reply_number(r, i, &m->call.number[i]))

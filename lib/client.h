@@ -48,6 +48,7 @@ struct client_call {
 	enum mess_err err;
 	uint64_t number[3];
 	enum mess_fate fate;	/* of a publish */
+	bool made;		/* SUB made the subscription, the caller's own */
 	char word[32];		/* the first, cut */
 };
 
@@ -92,7 +93,7 @@ enum client_mode {
 /* A topic of a consumer.  It stays while the handle is open: messages point at its name. */
 struct client_topic {
 	char topic[NAME_TOPIC_MAX + 1];
-	char name[NAME_LABEL_MAX + 1];	/* of the subscription; "" for none */
+	char name[NAME_SUB_OF_MAX + 1];	/* of the subscription; "" for none */
 
 	/* Acks: a range that may still grow, and the finished ones as text. */
 	uint64_t ack_lo, ack_hi;
@@ -122,7 +123,7 @@ struct client_consumer {
 	struct client_topic **topics;	/* in order of name */
 	size_t count, cap;
 	char first[NAME_TOPIC_MAX + 1];	/* what this connection consumes, for words */
-	char name[NAME_LABEL_MAX + 1];
+	char name[NAME_SUB_OF_MAX + 1];
 	struct client_frame frame;	/* that begins or goes on in mess.in */
 	bool frame_stashed;		/* and in the stash before that */
 	struct client_frame stashed;	/* at the front of the stash */

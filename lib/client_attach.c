@@ -149,7 +149,7 @@ check_names(struct mess *m, const char *topic, const char *name)
 		err = client_fail(m, err, "%s: %s", mess_strerror(err), why);
 	if (err != MESS_OK || name == NULL)
 		return err;
-	if ((err = name_check_sub(name, &why)) != MESS_OK)
+	if ((err = name_check_sub_of(name, &why)) != MESS_OK)
 		return client_fail(m, err, "subscription %.60s: %s", name, why);
 	return MESS_OK;
 }
@@ -197,6 +197,12 @@ mess_subscribe(struct mess *m, const char *topic, const char *name, const struct
 	if (err != MESS_OK || (err = client_finish_call(m)) != MESS_OK)
 		return err;
 	return attached(m, CONSUME_SUB, topic, name);
+}
+
+bool
+mess_made_own(const struct mess *m)
+{
+	return m->call.made;
 }
 
 enum mess_err

@@ -338,7 +338,7 @@ mess_settle(struct mess *m, enum mess_how how, const struct mess_held *held,
 
 	if ((err = client_check_topic(m, held->topic)) != MESS_OK)
 		return err;
-	if ((err = name_check_sub(held->name, &reason)) != MESS_OK)
+	if ((err = name_check_sub_of(held->name, &reason)) != MESS_OK)
 		return client_fail(m, err, "subscription %.60s: %s", held->name, reason);
 	if (strlen(held->token) != MESS_TOKEN_LEN ||
 	    strspn(held->token, "0123456789abcdef") != MESS_TOKEN_LEN)

@@ -40,7 +40,7 @@ check_names(struct mess *m, const char *topic, const char *name)
 
 	if ((err = client_check_topic(m, topic)) != MESS_OK)
 		return err;
-	if ((err = name_check_sub(name, &why)) != MESS_OK)
+	if ((err = name_check_sub_of(name, &why)) != MESS_OK)
 		return client_fail(m, err, "subscription %.60s: %s", name, why);
 	return MESS_OK;
 }

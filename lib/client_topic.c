@@ -166,6 +166,23 @@ mess_topic_show(struct mess *m, const char *topic, char **out)
 }
 
 enum mess_err
+mess_topic_may(struct mess *m, const char *topic, const char *right, const char *login, bool *may,
+    char **why)
+{
+	enum mess_err err;
+
+	if ((err = client_check_topic(m, topic)) != MESS_OK)
+		return err;
+	if (right[strcspn(right, " \n")] != '\0' || login[strcspn(login, " \n")] != '\0' || *login == '\0')
+		return client_fail(m, MESS_USAGE, "a right and a login are each one word");
+	if ((err = client_say(m, PENDING_TEXT, "CHECK %s %s %s\n", topic, right, login)) != MESS_OK ||
+	    (err = client_finish_call(m)) != MESS_OK)
+		return err;
+	*may = m->call.number[1] != 0;
+	return finish_text(m, &m->text, why);
+}
+
+enum mess_err
 mess_topic_stat(struct mess *m, const char *topic, char **out)
 {
 	enum mess_err err;

@@ -374,8 +374,10 @@ static struct subscription *
 wanted(struct topic *topic, const struct letter *l, const struct dead_filter *f)
 {
 	struct dead_text sub = header_of(l, "Mess-Dead-Subscription");
-	char name[NAME_LABEL_MAX + 1];
+	char name[NAME_SUB_MAX + 1];
 	struct subscriptions *set;
+	struct subscription *to;
+	uid_t owner;
 
 	if (sub.len == 0 || sub.len >= sizeof name ||
 	    (f->match[0] != '\0' && !sift_matches(f->match, l->headers, l->record.headers_len)))
@@ -384,7 +386,10 @@ wanted(struct topic *topic, const struct letter *l, const struct dead_filter *f)
 	name[sub.len] = '\0';
 	if ((f->sub[0] != '\0' && strcmp(name, f->sub) != 0) || subscriptions_of(topic, &set) != MESS_OK)
 		return NULL;
-	return subscription_find(set, name);
+	to = subscription_find(set, name);
+	if (to != NULL && f->own_only && (!subscription_is_own(to, &owner) || owner != f->owner))
+		return NULL;
+	return to;
 }
 
 static enum mess_err

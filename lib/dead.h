@@ -53,6 +53,8 @@ struct dead_filter {
 	const char *sub;		/* "" for all */
 	uint64_t from, to;		/* numbers in NAME.dead */
 	const char *match;		/* "Header=GLOB", "" for all */
+	bool own_only;			/* only what this user's own subscriptions gave up */
+	uid_t owner;
 };
 NODISCARD enum mess_err dead_redrive(const struct dead_host *h, struct topic *topic,
     const struct dead_filter *filter, uint64_t *moved);

@@ -407,6 +407,18 @@ delivery_sub_gone(struct delivery *d, struct subscription *sub)
 	lose_all(sub->topic, sub);
 }
 
+void
+consumer_recheck(struct consumer *c, bool (*may)(void *arg, struct topic *t), void *arg)
+{
+	struct member *m, *next;
+
+	for (m = TAILQ_FIRST(&c->members); m != NULL; m = next) {
+		next = TAILQ_NEXT(m, link);
+		if (!may(arg, m->flow->topic))
+			lose(m);
+	}
+}
+
 /* The one that was first is last next time, so that few messages go round. */
 static void
 run_flow(struct flow *f)

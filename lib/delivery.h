@@ -53,11 +53,15 @@ enum consumer_kind consumer_kind(const struct consumer *c);
 struct consumer_topic {
 	struct topic *topic;
 	struct subscription *sub;
+	bool made;		/* just now, for this */
 	uint64_t lo, hi;
 };
 NODISCARD enum mess_err consumer_join(struct consumer *c, struct consumer_topic *t);
 /* What it has of a topic; NULL if it is not one of its topics, or nothing can be settled there. */
 struct subscription *consumer_sub(const struct consumer *c, const char *topic, struct lease **lease);
+
+/* It leaves the topics that may(arg) does not allow it any more, as if they were deleted. */
+void consumer_recheck(struct consumer *c, bool (*may)(void *arg, struct topic *t), void *arg);
 
 /* Everything it asked for was sent. */
 bool consumer_is_done(const struct consumer *c);

@@ -58,7 +58,7 @@ accepted(struct engine *e, int fd)
 	}
 	if (session_new(&e->host, fd, &s) != MESS_OK)
 		return; /* not a caller of ours, or no memory: closed */
-	if (!e->host.acl.personal && !acl_is_admin(&e->host.acl, &s->who.peer) &&
+	if (!e->host.acl.personal && !acl_is_admin(&e->host.acl, &s->who) &&
 	    connections_of(e, s->who.peer.uid) > LIMIT_CONNECTIONS_UID) {
 		session_error(s, MESS_LIMIT, "at most %d connections of one user",
 		    LIMIT_CONNECTIONS_UID);
@@ -262,6 +262,14 @@ add_source(struct engine *e, struct loop_source *s, int fd, void (*ready)(void *
 {
 	*s = (struct loop_source){ .fd = fd, .events = EPOLLIN, .ready = ready, .arg = e };
 	return loop_add(e->host.loop, s);
+}
+
+void
+engine_set_rules(struct engine *e, const struct conf *site)
+{
+	auth_forget();
+	e->host.acl.site = site;
+	request_rules_changed(&e->host);
 }
 
 /* --- beginning and end -------------------------------------------------- */

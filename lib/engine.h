@@ -22,6 +22,9 @@ struct engine_setup {
 	void *arg;
 };
 
+/* Other rules from now on, for live sessions too; borrowed until the next. */
+void engine_set_rules(struct engine *e, const struct conf *site);
+
 /* Recovers, takes in what waits in new/; serves nobody yet. */
 NODISCARD enum mess_err engine_new(const struct engine_setup *setup, struct engine **out);
 

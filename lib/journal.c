@@ -117,7 +117,7 @@ entry_clear(struct journal *j)
 size_t
 journal_room(const struct journal *j)
 {
-	size_t overhead = j->used + JOURNAL_FILE_LEN + NAME_TOPIC_MAX + NAME_LABEL_MAX + JOURNAL_PUT_LEN;
+	size_t overhead = j->used + JOURNAL_FILE_LEN + NAME_TOPIC_MAX + NAME_SUB_MAX + JOURNAL_PUT_LEN;
 
 	return overhead >= JOURNAL_ENTRY_MAX ? 0 : JOURNAL_ENTRY_MAX - overhead;
 }

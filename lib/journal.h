@@ -30,7 +30,7 @@ struct journal_name {
 	unsigned char id[JOURNAL_ID_LEN];	/* the topic's incarnation */
 	uint64_t first;				/* segment, index: first number; place: its id; ids: slots */
 	char topic[NAME_TOPIC_MAX + 1];
-	char sub[NAME_LABEL_MAX + 1];		/* place; "" else */
+	char sub[NAME_SUB_MAX + 1];		/* place; "" else */
 };
 
 /*

@@ -114,7 +114,7 @@ walk_file(struct journal_walk *w)
 		return false;
 	topic = (unsigned char)w->p[2];
 	sub = (unsigned char)w->p[3];
-	if (topic > NAME_TOPIC_MAX || sub > NAME_LABEL_MAX || w->left < JOURNAL_FILE_LEN + topic + sub)
+	if (topic > NAME_TOPIC_MAX || sub > NAME_SUB_MAX || w->left < JOURNAL_FILE_LEN + topic + sub)
 		return false;
 	w->name = (struct journal_name){ .kind = (unsigned char)w->p[1], .first = le64_get(w->p + 20) };
 	memcpy(w->name.id, w->p + 4, JOURNAL_ID_LEN);

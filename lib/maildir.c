@@ -25,7 +25,7 @@
 
 #include "base/fd.h"
 #include "base/fs.h"
-#include "conf.h"
+#include "conf_topic.h"
 #include "names.h"
 #include "record.h"
 
@@ -129,6 +129,7 @@ maildir_check(int spool, const char *topic)
 		return err_from_errno();
 	if ((err = conf_read_topic(text, (size_t)n, &conf)) != MESS_OK)
 		return err;
+	conf_topic_free(&conf);
 	return conf.paused_in || conf.max_size != 0 || conf.max_bytes != 0 || conf.max_messages != 0 ?
 	    MESS_LIMIT : MESS_OK;
 }

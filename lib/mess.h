@@ -203,6 +203,8 @@ struct mess_subscribe {
 };
 MESS_NODISCARD enum mess_err mess_subscribe(struct mess *m, const char *topic, const char *name,
     const struct mess_subscribe *how);
+/* In a system spool: did the last mess_subscribe make a subscription, the caller's own? */
+bool mess_made_own(const struct mess *m);
 MESS_NODISCARD enum mess_err mess_tail(struct mess *m, const char *topic);
 MESS_NODISCARD enum mess_err mess_peek(struct mess *m, const char *topic, const char *name);
 MESS_NODISCARD enum mess_err mess_read(struct mess *m, const char *topic, uint64_t lo, uint64_t hi,
@@ -321,7 +323,8 @@ int mess_fd(const struct mess *m);
  * settings are "Name: value" lines, NULL for none: Max-Age and Keep in
  * seconds, Max-Bytes, Max-Messages, Max-Size, Max-Attempts, each a number (0
  * unsets it); Full: reject or drop-oldest; Pause-In, Pause-Out: yes or no;
- * Describe.  mess_topic_set leaves those that are not named.
+ * Describe; Publish, Subscribe, Admin: WHO,...; Grant, Revoke: RIGHT,...
+ * WHO,....  mess_topic_set leaves those that are not named.
  */
 MESS_NODISCARD enum mess_err mess_topic_create(struct mess *m, const char *topic,
     const char *settings);
@@ -337,6 +340,13 @@ MESS_NODISCARD enum mess_err mess_topic_delete(struct mess *m, const char *topic
 MESS_NODISCARD enum mess_err mess_topic_list(struct mess *m, const char *pattern, char **out);
 MESS_NODISCARD enum mess_err mess_topic_show(struct mess *m, const char *topic, char **out);
 MESS_NODISCARD enum mess_err mess_topic_stat(struct mess *m, const char *topic, char **out);
+/*
+ * May a user?  right: publish, subscribe, admin, create.  *why is one line
+ * that names the rule which decided.  MESS_NOTOPIC also where it is not the
+ * caller's to ask; MESS_BADDATA: there is no such user.
+ */
+MESS_NODISCARD enum mess_err mess_topic_may(struct mess *m, const char *topic, const char *right,
+    const char *login, bool *may, char **why);
 
 /*
  * Subscriptions as such, for who administers the topic.  mess_sub_add makes

@@ -7,6 +7,8 @@
  */
 #include "names.h"
 
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What a name is made of, gathered in one walk over its labels. */
@@ -142,6 +144,36 @@ name_check_sub(const char *name, const char **why)
 	if (name[n] == '.')
 		return refuse(why, "a subscription's name is one label, without dots");
 	return check_label(name, n, why);
+}
+
+enum mess_err
+name_check_sub_of(const char *name, const char **why)
+{
+	const char *slash = strchr(name, '/');
+
+	if (slash == NULL)
+		return name_check_sub(name, why);
+	if (slash == name || slash - name > NAME_LOGIN_MAX)
+		return refuse(why, "somebody's subscription is LOGIN/NAME");
+	for (const char *p = name; p < slash; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			return refuse(why, "a login has no blanks and no control characters");
+	return name_check_sub(slash + 1, why);
+}
+
+enum mess_err
+name_check_sub_file(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+	char *end;
+
+	if (name[digits] != '.')
+		return name_check_sub(name, NULL);
+	/* One way to write a number, and one that is a uid. */
+	if (digits == 0 || digits > 10 || (name[0] == '0' && digits > 1) ||
+	    strtoull(name, &end, 10) >= UINT32_MAX)
+		return MESS_BADNAME;
+	return name_check_sub(name + digits + 1, NULL);
 }
 
 static const char *

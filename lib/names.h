@@ -12,6 +12,9 @@
 #define NAME_TOPIC_USER_MAX 195
 #define NAME_TOPIC_LABELS 8	/* with dead; 7 without */
 #define NAME_LABEL_MAX 63
+#define NAME_LOGIN_MAX 64
+#define NAME_SUB_MAX (10 + 1 + NAME_LABEL_MAX)	/* a subscription's file: NAME, or UID.NAME */
+#define NAME_SUB_OF_MAX (NAME_LOGIN_MAX + 1 + NAME_LABEL_MAX)
 
 /*
  * MESS_OK, or MESS_BADNAME and a static line that says which rule is
@@ -21,6 +24,10 @@ NODISCARD enum mess_err name_check_topic(const char *name, const char **why);
 /* As above, and not one that belongs to the engine: mess.*, user, *.dead. */
 NODISCARD enum mess_err name_check_new_topic(const char *name, const char **why);
 NODISCARD enum mess_err name_check_sub(const char *name, const char **why);
+/* NAME, or LOGIN/NAME for somebody's own. */
+NODISCARD enum mess_err name_check_sub_of(const char *name, const char **why);
+/* NAME, the topic's, or UID.NAME, that user's own: what its file is called. */
+NODISCARD enum mess_err name_check_sub_file(const char *name);
 /* A topic name in which labels may be `*` and the last `**`. */
 NODISCARD enum mess_err name_check_pattern(const char *pattern, const char **why);
 

@@ -245,10 +245,10 @@ place_is(int fd, uint64_t id)
 enum mess_err
 place_open_file(int topic_dir, const char *sub, int *out)
 {
-	char path[NAME_LABEL_MAX + 8];
+	char path[NAME_SUB_MAX + 8];
 	enum mess_err err;
 
-	if ((err = name_check_sub(sub, NULL)) != MESS_OK)
+	if ((err = name_check_sub_file(sub)) != MESS_OK)
 		return err;
 	(void)snprintf(path, sizeof path, "sub/%s", sub); /* fits by the name's limit */
 	err = fs_open_file(topic_dir, path, O_RDWR, out);
@@ -262,7 +262,7 @@ place_make(int topic_dir, const char *sub, const struct place *p)
 	AUTO_FREE char *block = malloc(place_len(p));
 	char match[MATCH_LEN];
 	AUTO_FD int dir = -1, fd = -1;
-	char tmp[NAME_LABEL_MAX + 8];
+	char tmp[NAME_SUB_MAX + 8];
 	enum mess_err err;
 
 	if (block == NULL)

@@ -58,6 +58,7 @@ static const struct {
 	[REQ_LIST] = { "LIST", "p|a" },
 	[REQ_SHOW] = { "SHOW", "t" },
 	[REQ_STAT] = { "STAT", "o|a" },
+	[REQ_CHECK] = { "CHECK", "tgu" },
 };
 
 #define VERBS (sizeof grammar / sizeof grammar[0])
@@ -190,13 +191,23 @@ copy_name(struct word w, char *out, size_t size,
     enum mess_err (*check)(const char *, const char **), const char **why)
 {
 	if (w.len >= size)
-		return refuse(MESS_BADNAME, why, size > NAME_LABEL_MAX + 1 ?
+		return refuse(MESS_BADNAME, why, size > NAME_SUB_OF_MAX + 1 ?
 		    "a name is at most 195 bytes" : "a label is at most 63 bytes");
 	if (memchr(w.at, '\0', w.len) != NULL)
 		return refuse(MESS_BADNAME, why, "a label is made of a-z, 0-9, - and _");
 	memcpy(out, w.at, w.len);
 	out[w.len] = '\0';
 	return check(out, why);
+}
+
+/* Whether there is such a user is the engine's to say. */
+static enum mess_err
+check_login(const char *login, const char **why)
+{
+	for (const unsigned char *p = (const unsigned char *)login; *p != '\0'; p++)
+		if (*p <= ' ' || *p == 0x7f)
+			return refuse(MESS_BADNAME, why, "a login has no blanks and no control characters");
+	return MESS_OK;
 }
 
 static enum mess_err
@@ -270,7 +281,18 @@ word_settle(struct word w, enum settle *out)
 	return false;
 }
 
-/* Words of the requests that settle and move. */
+static bool
+word_right(struct word w, enum acl_right *out)
+{
+	for (enum acl_right right = 0; right < ACL_RIGHTS; right++)
+		if (word_is(w, who_right_word(right))) {
+			*out = right;
+			return true;
+		}
+	return false;
+}
+
+/* Words of the requests that settle, move and ask. */
 static enum mess_err
 read_settling(char kind, struct word w, struct request *r, const char **why)
 {
@@ -284,6 +306,9 @@ read_settling(char kind, struct word w, struct request *r, const char **why)
 	case 'x':
 		return word_position(w, &r->position) ? MESS_OK :
 		    refuse(MESS_PROTOCOL, why, "a position is oldest, now, N, -N or @SECONDS.NANOSECONDS");
+	case 'g':
+		return word_right(w, &r->right) ? MESS_OK :
+		    refuse(MESS_PROTOCOL, why, "a right is publish, subscribe, admin or create");
 	case 'd':
 		r->has_position = true;
 		r->position.kind = POS_TIME;
@@ -306,8 +331,10 @@ read_arg(char kind, struct word w, struct words *rest, struct request *r, const 
 		return read_topic_or_all(w, r, why);
 	case 'a':
 		return copy_name(w, r->after, sizeof r->after, name_check_topic, why);
+	case 'u':
+		return copy_name(w, r->login, sizeof r->login, check_login, why);
 	case 's':
-		return copy_name(w, r->sub, sizeof r->sub, name_check_sub, why);
+		return copy_name(w, r->sub, sizeof r->sub, name_check_sub_of, why);
 	case 'v':
 		return read_number_arg(w, &r->version, why);
 	case 'h':

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "names.h"
 #include "record.h"
+#include "who.h"
 
 #define PROTOCOL_VERSION 1
 #define PROTOCOL_LINE_MAX 4096		/* with its newline */
@@ -47,6 +48,7 @@ enum request_verb {
 	REQ_LIST,
 	REQ_SHOW,
 	REQ_STAT,
+	REQ_CHECK,
 };
 
 /* A place to begin at: oldest, now, N, -N (the last N), @SECONDS.NANOSECONDS. */
@@ -68,7 +70,9 @@ struct request {
 	enum request_verb verb;
 	char topic[NAME_TOPIC_MAX + 1];	/* or a pattern, checked as such */
 	char after[NAME_TOPIC_MAX + 1];	/* LIST, STAT: last name seen, or "" */
-	char sub[NAME_LABEL_MAX + 1];
+	char sub[NAME_SUB_OF_MAX + 1];	/* NAME or LOGIN/NAME */
+	char login[AUTH_NAME_MAX + 1];	/* CHECK */
+	enum acl_right right;		/* CHECK */
 	uint64_t version;		/* HELLO */
 	uint64_t headers_len;		/* PUB, STREAM */
 	uint64_t body_len;		/* PUB; PUBS: bytes of the batch */

@@ -11,33 +11,28 @@
 
 /* --- finding topics ----------------------------------------------------- */
 
-/* The nearest name that the caller may see, "" if none is near. */
-static void
-suggest(struct session *s, const char *name, char *out, size_t size)
+void
+request_may_not_create(struct session *s)
 {
-	unsigned best = 3, d;
-	struct topic *t;
-
-	out[0] = '\0';
-	for (t = topics_after(s->host->topics, ""); t != NULL; t = topics_after(s->host->topics, t->name)) {
-		if ((d = name_distance(name, t->name)) >= best)
-			continue;
-		if (topic_look(s->host->topics, t) != MESS_OK ||
-		    !acl_may(&s->host->acl, &s->who.peer, ACL_SUBSCRIBE, t->conf.uid))
-			continue;
-		best = d;
-		(void)snprintf(out, size, " (did you mean \"%s\"?)", t->name); /* cut is harmless */
-	}
+	session_error(s, MESS_DENIED, "making a topic needs the right to create, or a name below your user.LOGIN.");
 }
 
-/* The same words whether it does not exist or is not the caller's to see. */
-static void
-no_topic(struct session *s, const char *name)
+/* A system topic has its shared subscription from the start: before anybody whom it wakes makes one. */
+static enum mess_err
+announce(struct session *s, struct topic *t)
 {
-	char hint[NAME_TOPIC_MAX + 32];
+	static const struct request_sub all;
+	enum mess_err err = MESS_OK;
+	struct subscription *sub;
 
-	suggest(s, name, hint, sizeof hint);
-	session_error(s, MESS_NOTOPIC, "no such topic%s", hint);
+	if (!s->host->acl.personal && (err = topic_use(s->host->topics, t)) == MESS_OK) {
+		err = request_make_sub(s, t, "default", &all, &sub);
+		topic_release(s->host->topics, t);
+	}
+	request_topic_made(s->host, t);
+	if (err != MESS_OK)
+		session_error(s, err, "the topic is made; its subscription is not: %s", mess_strerror(err));
+	return err;
 }
 
 enum mess_err
@@ -45,8 +40,8 @@ request_make_topic(struct session *s, const char *name, const struct conf_topic 
     struct topic **out)
 {
 	struct topic_making making = { .name = name, .owner = s->who.peer.uid, .settings = settings,
-		.admin = acl_is_admin(&s->host->acl, &s->who.peer) };
-	const struct acl *acl = &s->host->acl;
+		.admin = acl_is_admin(&s->host->acl, &s->who) };
+	struct acl_object object = { .name = name };
 	const char *login, *why;
 	enum mess_err err;
 
@@ -54,17 +49,16 @@ request_make_topic(struct session *s, const char *name, const struct conf_topic 
 		session_error(s, err, "%s: %s", name, why);
 		return err;
 	}
-	login = auth_login(s->who.peer.uid);
-	if (!acl_may_create(acl, &s->who.peer, login[0] == '\0' ? NULL : login, name)) {
-		session_error(s, MESS_DENIED,
-		    "making a topic needs an administrator, or a name below your user.LOGIN.");
+	if (!acl_decide(&s->host->acl, &s->who, ACL_CREATE, &object).may) {
+		request_may_not_create(s);
 		return MESS_DENIED;
 	}
+	login = auth_login(s->who.peer.uid);
 	making.login = login[0] == '\0' ? "-" : login;
 	err = topic_make(s->host->topics, &making, out);
 	if (err == MESS_OK)
-		request_topic_made(s->host, *out);
-	else if (err == MESS_DENIED)
+		return announce(s, *out);
+	if (err == MESS_DENIED)
 		session_error(s, err, "the name was somebody else's until it was deleted; "
 		    "for 30 days only they or an administrator may make it again");
 	else
@@ -83,17 +77,14 @@ request_find_topic(struct session *s, const struct request_topic *f, struct topi
 	    (err = request_make_topic(s, f->name, NULL, &t)) != MESS_OK)
 		return err;
 	if (t == NULL) {
-		no_topic(s, f->name);
+		request_no_topic(s, f->name);
 		return MESS_NOTOPIC;
 	}
+	if (f->any ? !request_sees(s, t) : !request_may(s, f->right, t))
+		return request_refuse(s, f->right, t);
 	if ((err = topic_use(s->host->topics, t)) != MESS_OK) {
 		session_error(s, err, "%s", mess_strerror(err));
 		return err;
-	}
-	if (!acl_may(&s->host->acl, &s->who.peer, f->right, t->conf.uid)) {
-		topic_release(s->host->topics, t);
-		no_topic(s, f->name);
-		return MESS_NOTOPIC;
 	}
 	*out = t;
 	return MESS_OK;
@@ -196,6 +187,9 @@ handle(struct session *s, const struct input_item *item)
 		return;
 	case REQ_DELETE:
 		request_delete(s, r);
+		return;
+	case REQ_CHECK:
+		request_check(s, r);
 		return;
 	case REQ_LIST:
 		request_list(s, r);

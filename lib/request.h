@@ -14,6 +14,7 @@ extern const struct session_handler request_handler;
 struct request_topic {
 	const char *name;
 	enum acl_right right;
+	bool any;		/* any right does */
 	bool make;		/* in a personal spool, when missing */
 };
 NODISCARD enum mess_err request_find_topic(struct session *s, const struct request_topic *f,
@@ -21,6 +22,21 @@ NODISCARD enum mess_err request_find_topic(struct session *s, const struct reque
 /* settings may be NULL: none is set. */
 NODISCARD enum mess_err request_make_topic(struct session *s, const char *name,
     const struct conf_topic *settings, struct topic **out);
+
+void request_may_not_create(struct session *s);
+
+/* request_access.c: the one decision, for every effect on a topic that is there. */
+struct acl_verdict request_decide(struct session_host *h, const struct principal *who,
+    enum acl_right right, struct topic *t);
+bool request_may(struct session *s, enum acl_right right, struct topic *t);
+/* Some right on it: then it may be known. */
+bool request_sees(struct session *s, struct topic *t);
+/* Reply why not: MESS_DENIED where the topic may be known, else MESS_NOTOPIC as if there were none. */
+NODISCARD enum mess_err request_refuse(struct session *s, enum acl_right right, struct topic *t);
+void request_no_topic(struct session *s, const char *name);
+/* What anybody may has changed: whoever may not any more is let go, now. */
+void request_rules_changed(struct session_host *h);
+void request_check(struct session *s, const struct request *r);
 
 /* A topic was made: it is watched, and whoever waits for its name joins. */
 void request_topic_made(struct session_host *h, struct topic *t);
@@ -45,12 +61,21 @@ NODISCARD enum mess_err request_position(struct session *s, struct topic *t, con
     uint64_t *out);
 NODISCARD enum mess_err request_make_sub(struct session *s, struct topic *t, const char *name,
     const struct request_sub *o, struct subscription **out);
+/*
+ * What NAME, the caller's own or else the topic's, or LOGIN/NAME means;
+ * MESS_NOSUB for none and for what is not the caller's to touch.
+ */
+NODISCARD enum mess_err request_find_sub(struct session *s, struct topic *t, const char *name,
+    struct subscription **out);
+/* May the caller know of it? */
+bool request_sees_sub(struct session *s, const struct subscription *sub);
 struct dead_host request_dead_host(struct session *s);
 
 /* request_consume.c */
 void request_consume(struct session *s, const struct input_item *item, enum consumer_kind kind);
 void request_take(struct session *s, const struct request *r);
 void request_interests_free(struct session *s);
+void request_interests_again(struct session_host *h);
 
 /* request_settle.c */
 void request_settle(struct session *s, const struct request *r);

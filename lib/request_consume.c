@@ -101,18 +101,27 @@ request_make_sub(struct session *s, struct topic *t, const char *name, const str
 	return subscription_make(t, &setup, out);
 }
 
+/*
+ * The caller's own, else the topic's, else one that is made: the caller's
+ * own, or in a personal spool the topic's.  o NULL: none is made.
+ */
 static enum mess_err
 find_sub(struct session *s, struct topic *t, const char *name, const struct request_sub *o,
-    struct subscription **out)
+    struct consumer_topic *as)
 {
-	struct subscriptions *set;
+	char own[NAME_SUB_MAX + 1];
 	enum mess_err err;
 
-	if ((err = subscriptions_of(t, &set)) != MESS_OK)
+	if ((err = request_find_sub(s, t, name, &as->sub)) != MESS_NOSUB)
 		return err;
-	if ((*out = subscription_find(set, name)) != NULL || o == NULL)
-		return MESS_OK;
-	return request_make_sub(s, t, name, o, out);
+	/* Somebody else's is not made in their place. */
+	if (o == NULL || strchr(name, '/') != NULL)
+		return o == NULL ? MESS_OK : err;
+	if (s->host->acl.personal || s->who.key != NULL)
+		return request_make_sub(s, t, name, o, &as->sub);
+	subscription_own_name(s->who.peer.uid, name, own);
+	as->made = true;
+	return request_make_sub(s, t, own, o, &as->sub);
 }
 
 /* --- joining ------------------------------------------------------------ */
@@ -152,7 +161,7 @@ join(struct session *s, struct topic *t, const char *sub, const struct request_s
 
 	as->topic = t;
 	if (kind == CONSUMER_SUB || kind == CONSUMER_PEEK)
-		err = find_sub(s, t, sub, kind == CONSUMER_SUB ? o : NULL, &as->sub);
+		err = find_sub(s, t, sub, kind == CONSUMER_SUB ? o : NULL, as);
 	if (err == MESS_OK)
 		err = consumer_join(s->consumer, as);
 	if (err != MESS_OK)
@@ -180,7 +189,7 @@ consume_topic(struct session *s, const struct request *r, enum consumer_kind kin
 	else if (kind == CONSUMER_READ)
 		session_ok(s, "%llu %llu", (unsigned long long)as.lo, (unsigned long long)as.hi);
 	else
-		session_ok(s, "%llu", (unsigned long long)as.lo);
+		session_ok(s, "%llu%s", (unsigned long long)as.lo, as.made ? " made" : "");
 }
 
 /* --- patterns ----------------------------------------------------------- */
@@ -188,7 +197,7 @@ consume_topic(struct session *s, const struct request *r, enum consumer_kind kin
 /* What matches now and later; topics that the caller may not use, or has already, are passed over. */
 struct interest {
 	char pattern[NAME_TOPIC_MAX + 1];
-	char sub[NAME_LABEL_MAX + 1];
+	char sub[NAME_SUB_OF_MAX + 1];
 	struct request_sub options;
 	struct interest *next;
 };
@@ -199,17 +208,25 @@ join_if_wanted(struct session *s, const struct interest *i, struct topic *t)
 	struct consumer_topic as = { 0 };
 
 	if (!name_match(i->pattern, t->name) || topic_look(s->host->topics, t) != MESS_OK ||
-	    !acl_may(&s->host->acl, &s->who.peer, ACL_SUBSCRIBE, t->conf.uid) ||
+	    !request_may(s, ACL_SUBSCRIBE, t) ||
 	    topic_use(s->host->topics, t) != MESS_OK)
 		return;
 	ERR_IGNORE(join(s, t, i->sub, &i->options, &as)); /* has it, or cannot: the others go on */
 }
 
 static void
+join_all(struct session *s, const struct interest *i)
+{
+	struct topic *t;
+
+	for (t = topics_after(s->host->topics, ""); t != NULL; t = topics_after(s->host->topics, t->name))
+		join_if_wanted(s, i, t);
+}
+
+static void
 consume_pattern(struct session *s, const struct request *r, const struct request_sub *o)
 {
 	struct interest *i = calloc(1, sizeof *i);
-	struct topic *t;
 
 	if (i == NULL) {
 		session_error(s, MESS_LIMIT, "%s", mess_strerror(MESS_LIMIT));
@@ -220,8 +237,7 @@ consume_pattern(struct session *s, const struct request *r, const struct request
 	i->options = *o;
 	i->next = s->interests;
 	s->interests = i;
-	for (t = topics_after(s->host->topics, ""); t != NULL; t = topics_after(s->host->topics, t->name))
-		join_if_wanted(s, i, t);
+	join_all(s, i);
 	session_ok(s, "0");
 }
 
@@ -234,6 +250,17 @@ request_interests_free(struct session *s)
 		s->interests = i->next;
 		free(i);
 	}
+}
+
+void
+request_interests_again(struct session_host *h)
+{
+	const struct interest *i;
+	struct session *s;
+
+	TAILQ_FOREACH(s, &h->sessions, link)
+		for (i = s->interests; i != NULL; i = i->next)
+			join_all(s, i);
 }
 
 void

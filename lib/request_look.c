@@ -4,6 +4,7 @@
  */
 #include "request.h"
 
+#include <bsd/string.h>
 #include <stdio.h>
 
 #include "dead.h"
@@ -22,10 +23,12 @@ send_listing(struct session *s, struct listing *l)
 	buf_free(&l->text);
 }
 
+/* A name is known by any right; how much is in it, and who reads it, by that to subscribe or more. */
 static bool
-may_see(struct session *s, struct topic *t)
+may(struct session *s, enum request_verb verb, struct topic *t)
 {
-	return acl_may(&s->host->acl, &s->who.peer, ACL_SUBSCRIBE, t->conf.uid);
+	return verb == REQ_LIST ? request_sees(s, t) :
+	    request_may(s, ACL_SUBSCRIBE, t) || request_may(s, ACL_ADMIN, t);
 }
 
 /* Runs add for every topic from `after` on that matches and may be seen, until the reply is full. */
@@ -45,8 +48,7 @@ each_topic(struct session *s, const struct request *r, struct listing *l,
 			l->more = true;
 			return;
 		}
-		if (topic_look(s->host->topics, t) == MESS_OK && may_see(s, t) &&
-		    add(s, t, &l->text) != MESS_OK)
+		if (may(s, r->verb, t) && add(s, t, &l->text) != MESS_OK)
 			return;
 	}
 }
@@ -67,36 +69,57 @@ request_list(struct session *s, const struct request *r)
 	send_listing(s, &l);
 }
 
+/* As it is asked for: NAME, or LOGIN/NAME for somebody's own. */
+static void
+sub_name(const struct subscription *sub, char *out)
+{
+	const char *login;
+	uid_t owner;
+
+	if (!subscription_is_own(sub, &owner))
+		(void)snprintf(out, NAME_SUB_OF_MAX + 1, "%s", sub->name); /* fits */
+	else if ((login = auth_login(owner))[0] != '\0')
+		(void)snprintf(out, NAME_SUB_OF_MAX + 1, "%s/%s", login, subscription_label(sub)); /* fits */
+	else
+		(void)snprintf(out, NAME_SUB_OF_MAX + 1, "uid-%u/%s", owner, subscription_label(sub)); /* fits */
+}
+
 static enum mess_err
-add_show(struct topic *t, struct buf *out)
+add_show(struct session *s, struct topic *t, struct buf *out)
 {
 	struct subscriptions *set;
 	struct subscription *sub;
+	char name[NAME_SUB_OF_MAX + 1];
 	enum mess_err err;
 
 	if ((err = subscriptions_of(t, &set)) != MESS_OK ||
 	    (err = buf_printf(out, "topic %s\nowner %u %s\nincarnation %s\ncreated %llu.%09u\n", t->name,
 	    t->conf.uid, t->conf.login, t->conf.incarnation,
 	    (unsigned long long)t->conf.created_sec, t->conf.created_nsec)) != MESS_OK ||
+	    (err = conf_write_grants(&t->conf, false, out)) != MESS_OK ||
 	    (err = conf_write_settings(&t->conf, out)) != MESS_OK)
 		return err;
-	TAILQ_FOREACH(sub, &set->list, link)
-		if ((err = buf_printf(out, "subscription %s\n", sub->name)) != MESS_OK)
+	TAILQ_FOREACH(sub, &set->list, link) {
+		if (!request_sees_sub(s, sub))
+			continue;
+		sub_name(sub, name);
+		if ((err = buf_printf(out, "subscription %s\n", name)) != MESS_OK)
 			return err;
+	}
 	return MESS_OK;
 }
 
 void
 request_show(struct session *s, const struct request *r)
 {
-	struct request_topic f = { .name = r->topic, .right = ACL_SUBSCRIBE };
+	struct request_topic f = { .name = r->topic, .any = true };
 	AUTO_BUF struct buf text = BUF_INIT(8 * LIMIT_LIST_BYTES);
 	enum mess_err err;
 	struct topic *t;
 
 	if (request_find_topic(s, &f, &t) != MESS_OK)
 		return;
-	err = add_show(t, &text);
+	err = add_show(s, t, &text);
 	topic_release(s->host->topics, t);
 	if (err != MESS_OK) {
 		session_error(s, err, "%s", mess_strerror(err));
@@ -131,13 +154,16 @@ add_sub_stat(const struct subscription *sub, struct buf *out)
 		[PLACE_DAMAGED] = "damaged", [PLACE_SKIPPED] = "skipped" };
 	const struct place *p = &sub->place;
 	struct subscription_counts counts;
+	char name[NAME_SUB_OF_MAX + 1];
 	const char *login;
 	enum mess_err err;
+
+	sub_name(sub, name);
 
 	subscription_count(sub, &counts);
 	login = auth_login(p->owner);
 	if ((err = buf_printf(out, "subscription %s\nowner %u %s\nstart %lld\nfloor %llu\npending %llu\n"
-	    "waiting %llu\nleased %llu\ndelayed %llu\n", sub->name, p->owner, login[0] == '\0' ? "-" : login,
+	    "waiting %llu\nleased %llu\ndelayed %llu\n", name, p->owner, login[0] == '\0' ? "-" : login,
 	    (long long)p->start, (unsigned long long)p->floor, (unsigned long long)counts.pending,
 	    (unsigned long long)counts.waiting, (unsigned long long)counts.leased,
 	    (unsigned long long)counts.delayed)) != MESS_OK)
@@ -151,15 +177,18 @@ add_sub_stat(const struct subscription *sub, struct buf *out)
 }
 
 /* The subscription because of which the oldest message is still there, or "-". */
-static const char *
-held_by(const struct log *l, struct subscriptions *set)
+static void
+held_by(struct session *s, const struct log *l, struct subscriptions *set, char *out)
 {
 	struct subscription *sub;
 
+	(void)strlcpy(out, "-", NAME_SUB_OF_MAX + 1); /* fits */
 	TAILQ_FOREACH(sub, &set->list, link)
-		if (sub->place.floor <= log_first(l) && log_first(l) < log_durable(l))
-			return sub->name;
-	return "-";
+		if (sub->place.floor <= log_first(l) && log_first(l) < log_durable(l) &&
+		    request_sees_sub(s, sub)) {
+			sub_name(sub, out);
+			return;
+		}
 }
 
 struct stat_number {
@@ -219,10 +248,12 @@ add_counts(struct session *s, struct topic *t, struct subscriptions *set, struct
 static enum mess_err
 add_limits(struct session *s, const struct topic *t, struct subscriptions *set, struct buf *out)
 {
+	char holder[NAME_SUB_OF_MAX + 1];
 	struct journal_stat js;
 	enum mess_err err;
 
 	journal_stat(store_journal(s->host->store), &js);
+	held_by(s, t->log, set, holder);
 	if ((err = buf_printf(out, "paused %s\n", conf_paused(&t->conf))) != MESS_OK)
 		return err;
 	for (size_t i = 0; i < CONF_NUMBERS; i++)
@@ -231,7 +262,7 @@ add_limits(struct session *s, const struct topic *t, struct subscriptions *set, 
 		    conf_number(&t->conf, &conf_numbers[i])))) != MESS_OK)
 			return err;
 	return buf_printf(out, "full %s\ncommit-p50-us %u\ncommit-p99-us %u\nheld-by %s\n",
-	    t->conf.full_drop ? "drop-oldest" : "reject", js.p50_us, js.p99_us, held_by(t->log, set));
+	    t->conf.full_drop ? "drop-oldest" : "reject", js.p50_us, js.p99_us, holder);
 }
 
 static enum mess_err
@@ -247,7 +278,7 @@ add_open_stat(struct session *s, struct topic *t, struct buf *out)
 	    (err = add_limits(s, t, set, out)) != MESS_OK)
 		return err;
 	TAILQ_FOREACH(sub, &set->list, link)
-		if ((err = add_sub_stat(sub, out)) != MESS_OK)
+		if (request_sees_sub(s, sub) && (err = add_sub_stat(sub, out)) != MESS_OK)
 			return err;
 	return MESS_OK;
 }

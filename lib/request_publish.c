@@ -18,10 +18,12 @@ may_publish(struct session *s, const char *name)
 		session_error(s, MESS_ABORTED, "%s; say RESUME", mess_strerror(MESS_ABORTED));
 		return false;
 	}
-	if (s->pub_topic != NULL && !s->pub_topic->gone && strcmp(s->pub_topic->name, name) == 0)
+	if (s->pub_topic != NULL && !s->pub_topic->gone && strcmp(s->pub_topic->name, name) == 0 &&
+	    s->pub_generation == s->host->acl.generation)
 		return true;
 	topic_release(s->host->topics, s->pub_topic);
 	s->pub_topic = NULL;
+	s->pub_generation = s->host->acl.generation;
 	if (request_find_topic(s, &f, &s->pub_topic) == MESS_OK)
 		return true;
 	s->aborted = true;
@@ -316,7 +318,8 @@ append_body(struct session *s, struct publish_result *done, const char **why)
 	enum mess_err err;
 	size_t len;
 
-	if (s->pub_topic->gone)
+	/* Rules may have changed while it streamed in. */
+	if (s->pub_topic->gone || !request_may(s, ACL_PUBLISH, s->pub_topic))
 		return MESS_NOTOPIC;
 	headers = body_headers(s->body, &len);
 	publish_recall(&ask, headers, len);

@@ -266,12 +266,11 @@ request_settle_held(struct session *s, const struct input_item *item)
 	const struct request *r = &item->request;
 	struct request_topic f = { .name = r->topic, .right = ACL_SUBSCRIBE };
 	struct failed held = { .seq = r->seq };
-	struct subscriptions *set;
 	struct topic *t;
 
 	if (!request_read_options(s, item, take_why, &held.why) || request_find_topic(s, &f, &t) != MESS_OK)
 		return;
-	if (subscriptions_of(t, &set) != MESS_OK || (held.sub = subscription_find(set, r->sub)) == NULL ||
+	if (request_find_sub(s, t, r->sub, &held.sub) != MESS_OK ||
 	    subscription_held(held.sub, r->seq, r->token, s->who.peer.uid) != MESS_OK)
 		session_error(s, MESS_NOSUB, "no such lease, or it is over");
 	else

@@ -3,26 +3,37 @@
  * Subscriptions as such: adding, removing, moving, releasing one; bringing
  * dead letters back.
  */
-#include <string.h>
+#include <bsd/string.h>
 
 #include "dead.h"
 #include "request.h"
+
+/* One's own is moved and removed by its owner, the topic's by who administers the topic. */
+static bool
+may_change(struct session *s, const struct subscription *sub)
+{
+	uid_t owner;
+
+	return request_may(s, ACL_ADMIN, sub->topic) ||
+	    (subscription_is_own(sub, &owner) && request_sees_sub(s, sub));
+}
 
 /* A topic in use and its subscription, or the error was replied. */
 static bool
 find(struct session *s, const struct request *r, struct topic **topic, struct subscription **sub)
 {
-	struct request_topic f = { .name = r->topic, .right = ACL_ADMIN };
-	struct subscriptions *set;
+	struct request_topic f = { .name = r->topic, .any = true };
 	enum mess_err err;
 
 	if (request_find_topic(s, &f, topic) != MESS_OK)
 		return false;
-	if ((err = subscriptions_of(*topic, &set)) == MESS_OK &&
-	    ((*sub = subscription_find(set, r->sub)) != NULL || r->verb == REQ_SUBADD))
+	if ((err = request_find_sub(s, *topic, r->sub, sub)) == MESS_OK && may_change(s, *sub))
 		return true;
 	topic_release(s->host->topics, *topic);
 	if (err == MESS_OK)
+		session_error(s, MESS_DENIED, "permission denied: %s is the topic's, so that needs an administrator of it",
+		    r->sub);
+	else if (err == MESS_NOSUB)
 		session_error(s, MESS_NOSUB, "%s: no such subscription", r->sub);
 	else
 		session_error(s, err, "%s", mess_strerror(err));
@@ -42,13 +53,20 @@ void
 request_sub_add(struct session *s, const struct input_item *item)
 {
 	const struct request *r = &item->request;
+	struct request_topic f = { .name = r->topic, .right = ACL_ADMIN };
+	struct subscriptions *set;
 	struct subscription *sub;
 	struct request_sub o;
 	struct topic *t;
+	enum mess_err err;
 
-	if (!request_read_sub(s, item, &o) || !find(s, r, &t, &sub))
+	if (!request_read_sub(s, item, &o) || request_find_topic(s, &f, &t) != MESS_OK)
 		return;
-	if (sub != NULL)
+	if (strchr(r->sub, '/') != NULL)
+		session_error(s, MESS_BADNAME, "%s: what is made here is the topic's; users make their own", r->sub);
+	else if ((err = subscriptions_of(t, &set)) != MESS_OK)
+		session_error(s, err, "%s", mess_strerror(err));
+	else if (subscription_find(set, r->sub) != NULL)
 		session_error(s, MESS_EXISTS, "subscription %s exists", r->sub);
 	else
 		answer(s, request_make_sub(s, t, r->sub, &o, &sub));
@@ -112,7 +130,7 @@ request_release(struct session *s, const struct request *r)
 
 struct redrive {
 	struct dead_filter filter;
-	char sub[NAME_LABEL_MAX + 1];
+	char sub[NAME_SUB_OF_MAX + 1];
 	char match[PLACE_MATCH_MAX + 1];
 };
 
@@ -132,7 +150,7 @@ take_filter(void *arg, const struct protocol_option *o)
 	struct redrive *r = arg;
 
 	if (protocol_option_is(o, "Subscription"))
-		return copy_text(o, r->sub, sizeof r->sub) && name_check_sub(r->sub, NULL) == MESS_OK ? NULL :
+		return copy_text(o, r->sub, sizeof r->sub) && name_check_sub_of(r->sub, NULL) == MESS_OK ? NULL :
 		    "not a subscription's name";
 	if (protocol_option_is(o, "From"))
 		return protocol_option_number(o, &r->filter.from) ? NULL : "not a number";
@@ -144,10 +162,33 @@ take_filter(void *arg, const struct protocol_option *o)
 	    r->match[0] != '=' ? NULL : "a match is Header=GLOB of at most 512 bytes";
 }
 
+/* Who does not administer the topic brings back what their own subscriptions gave up. */
+static enum mess_err
+limit_filter(struct session *s, struct topic *t, struct redrive *r)
+{
+	bool admin = request_may(s, ACL_ADMIN, t);
+	struct subscription *sub;
+	enum mess_err err;
+	uid_t owner;
+
+	r->filter.own_only = !admin;
+	r->filter.owner = s->who.peer.uid;
+	if (r->sub[0] == '\0')
+		return MESS_OK;
+	err = request_find_sub(s, t, r->sub, &sub);
+	/* Letters of one that was removed stay, and are none to bring back. */
+	if (err != MESS_OK)
+		return err == MESS_NOSUB && admin ? MESS_OK : err;
+	if (!admin && !subscription_is_own(sub, &owner))
+		return MESS_DENIED;
+	(void)strlcpy(r->sub, sub->name, sizeof r->sub); /* it is shorter */
+	return MESS_OK;
+}
+
 void
 request_redrive(struct session *s, const struct input_item *item)
 {
-	struct request_topic f = { .name = item->request.topic, .right = ACL_ADMIN };
+	struct request_topic f = { .name = item->request.topic, .right = ACL_SUBSCRIBE };
 	struct redrive r = { .filter = { .from = 1, .to = UINT64_MAX } };
 	struct dead_host host = request_dead_host(s);
 	uint64_t moved = 0;
@@ -158,7 +199,8 @@ request_redrive(struct session *s, const struct input_item *item)
 		return;
 	r.filter.sub = r.sub;
 	r.filter.match = r.match;
-	err = dead_redrive(&host, t, &r.filter, &moved);
+	if ((err = limit_filter(s, t, &r)) == MESS_OK)
+		err = dead_redrive(&host, t, &r.filter, &moved);
 	if (err == MESS_OK)
 		session_ok_durable(s, "%llu", (unsigned long long)moved);
 	else

@@ -11,7 +11,7 @@
 
 /* --- settings from option lines ----------------------------------------- */
 
-#define WHY_LEN 128
+#define WHY_LEN WHO_WHY
 
 /* Settings as the option lines change them, and what is wrong with one. */
 struct settings {
@@ -81,6 +81,64 @@ set_text(struct settings *set, const struct protocol_option *o)
 	return NULL;
 }
 
+/* --- the topic's list --------------------------------------------------- */
+
+static const struct who_names system_names = { auth_find_user, auth_find_group };
+
+/* What is changed replaces what was. */
+static const char *
+take_grants(struct settings *set, enum mess_err err, struct grants *changed)
+{
+	if (err != MESS_OK)
+		return "at most 64 in a topic's list";
+	grants_unref(set->conf.grants);
+	set->conf.grants = changed;
+	return NULL;
+}
+
+/* `Publish: WHO,...': nobody else has the right any more. */
+static const char *
+set_list(struct settings *set, enum acl_right right, const struct protocol_option *o)
+{
+	struct grants *cleared, *changed = NULL;
+	struct who_list who;
+	enum mess_err err;
+
+	if (who_read_list(o->value, o->value_len, &system_names, &who, set->why) != MESS_OK)
+		return set->why;
+	if ((err = grants_clear(set->conf.grants, right, &cleared)) == MESS_OK) {
+		err = grants_add(cleared, ACL_BIT(right), &who, &changed);
+		grants_unref(cleared);
+	}
+	who_list_free(&who);
+	return take_grants(set, err, changed);
+}
+
+/* `Grant: RIGHT,... WHO,...', or Revoke. */
+static const char *
+change_list(struct settings *set, bool grant, const struct protocol_option *o)
+{
+	const char *space = memchr(o->value, ' ', o->value_len), *why;
+	struct grants *changed = NULL;
+	struct who_list who;
+	unsigned rights;
+	enum mess_err err;
+
+	if (space == NULL)
+		return "RIGHT,... WHO,...";
+	if ((why = who_read_rights(o->value, (size_t)(space - o->value), &rights)) != NULL)
+		return why;
+	if ((rights & ACL_BIT(ACL_CREATE)) != 0)
+		return "a topic's list has publish, subscribe and admin; create is mess.conf's";
+	if (who_read_list(space + 1, o->value_len - (size_t)(space + 1 - o->value),
+	    grant ? &system_names : &who_any_names, &who, set->why) != MESS_OK)
+		return set->why;
+	err = grant ? grants_add(set->conf.grants, rights, &who, &changed) :
+	    grants_remove(set->conf.grants, rights, &who, &changed);
+	who_list_free(&who);
+	return take_grants(set, err, changed);
+}
+
 static const char *
 take_setting(void *arg, const struct protocol_option *o)
 {
@@ -94,23 +152,26 @@ take_setting(void *arg, const struct protocol_option *o)
 		return set_choice(o, "yes", "no", &set->conf.paused_out);
 	if (name_is(o, "Describe"))
 		return set_text(set, o);
+	if (name_is(o, "Grant") || name_is(o, "Revoke"))
+		return change_list(set, name_is(o, "Grant"), o);
+	for (enum acl_right right = ACL_PUBLISH; right <= ACL_ADMIN; right++)
+		if (name_is(o, who_right_word(right)))
+			return set_list(set, right, o);
 	return set_number(set, o);
 }
 
 /* --- making ------------------------------------------------------------- */
 
-/* EXISTS only for who may see it; for others making it is denied alike. */
+/* EXISTS only for who may see it, or could make it; for others making it is denied alike. */
 static void
 refuse_existing(struct session *s, struct topic *t)
 {
-	bool may = topic_look(s->host->topics, t) == MESS_OK &&
-	    acl_may(&s->host->acl, &s->who.peer, ACL_SUBSCRIBE, t->conf.uid);
+	struct acl_object object = { .name = t->name };
 
-	if (may)
+	if (request_sees(s, t) || acl_decide(&s->host->acl, &s->who, ACL_CREATE, &object).may)
 		session_error(s, MESS_EXISTS, "%s", mess_strerror(MESS_EXISTS));
 	else
-		session_error(s, MESS_DENIED, "making a topic needs an administrator, "
-		    "or a name below your user.LOGIN.");
+		request_may_not_create(s);
 }
 
 void
@@ -118,32 +179,37 @@ request_create(struct session *s, const struct input_item *item)
 {
 	const struct request *r = &item->request;
 	struct topic *t = topics_find(s->host->topics, r->topic);
-	static const struct request_sub all;
 	struct settings set = { 0 };
-	struct subscription *sub;
 	enum mess_err err;
 
 	if (t != NULL) {
 		refuse_existing(s, t);
 		return;
 	}
-	if (!request_read_options(s, item, take_setting, &set) ||
-	    request_make_topic(s, r->topic, &set.conf, &t) != MESS_OK)
-		return;
-	/* A system topic has its shared subscription from the start. */
-	if (!s->host->acl.personal && (err = topic_use(s->host->topics, t)) == MESS_OK) {
-		err = request_make_sub(s, t, "default", &all, &sub);
-		topic_release(s->host->topics, t);
-		if (err != MESS_OK) {
-			session_error(s, err, "the topic is made; its subscription is not: %s",
-			    mess_strerror(err));
-			return;
-		}
-	}
+	err = request_read_options(s, item, take_setting, &set) ?
+	    request_make_topic(s, r->topic, &set.conf, &t) : MESS_USAGE;
+	conf_topic_free(&set.conf);
+	if (err != MESS_OK)
+		return; /* it was said */
 	session_ok(s, "%s", "");
 }
 
 /* --- changing ----------------------------------------------------------- */
+
+static enum mess_err
+change(struct session *s, struct topic *t, const struct conf_topic *conf)
+{
+	bool others = conf->grants != t->conf.grants;
+	enum mess_err err;
+
+	if ((err = topic_set(s->host->topics, t, conf)) != MESS_OK)
+		return err;
+	retention_changed(s->host->retention, t);
+	delivery_topic_changed(s->host->delivery, t);
+	if (others)
+		request_rules_changed(s->host);
+	return MESS_OK;
+}
 
 void
 request_set(struct session *s, const struct input_item *item)
@@ -155,20 +221,15 @@ request_set(struct session *s, const struct input_item *item)
 
 	if (request_find_topic(s, &f, &t) != MESS_OK)
 		return;
-	set.conf = t->conf;
-	if (!request_read_options(s, item, take_setting, &set)) {
-		topic_release(s->host->topics, t);
-		return;
+	conf_topic_copy(&set.conf, &t->conf);
+	if (request_read_options(s, item, take_setting, &set)) {
+		if ((err = change(s, t, &set.conf)) == MESS_OK)
+			session_ok(s, "%s", "");
+		else
+			session_error(s, err, "%s", mess_strerror(err));
 	}
-	if ((err = topic_set(s->host->topics, t, &set.conf)) == MESS_OK) {
-		retention_changed(s->host->retention, t);
-		delivery_topic_changed(s->host->delivery, t);
-	}
+	conf_topic_free(&set.conf);
 	topic_release(s->host->topics, t);
-	if (err == MESS_OK)
-		session_ok(s, "%s", "");
-	else
-		session_error(s, err, "%s", mess_strerror(err));
 }
 
 void

@@ -37,7 +37,7 @@ session_new(struct session_host *host, int fd, struct session **out)
 	input_init(&s->input);
 	output_init(&s->output, fd);
 	if ((err = auth_identify(fd, &s->who)) == MESS_OK &&
-	    !acl_may_connect(&host->acl, &s->who.peer))
+	    !acl_may_connect(&host->acl, &s->who))
 		err = MESS_DENIED;
 	if (err != MESS_OK || (err = loop_add(host->loop, &s->source)) != MESS_OK) {
 		fd_close(&s->source.fd);

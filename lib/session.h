@@ -60,6 +60,7 @@ struct session {
 	struct interest *interests;	/* patterns that it consumes: request_consume.c's */
 	uint64_t max_attempts;		/* that it said with SUB; 0: the topic's */
 	struct topic *pub_topic;	/* of the last publish: held */
+	unsigned pub_generation;	/* of the rules by which it may publish there */
 	struct body *body;		/* of a STREAM under way */
 	bool refuse_chunks;		/* its error was sent; the rest is read and dropped */
 	bool aborted;			/* a publish was refused: those after it are, until RESUME */

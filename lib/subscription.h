@@ -20,7 +20,7 @@ struct lease {
 };
 
 struct subscription {
-	char name[NAME_LABEL_MAX + 1];
+	char name[NAME_SUB_MAX + 1];	/* NAME, the topic's, or UID.NAME, a user's own */
 	struct topic *topic;		/* held by who uses the subscription */
 	struct place place;
 	TAILQ_HEAD(, lease) leases;	/* of its consumers */
@@ -38,6 +38,11 @@ struct subscriptions {
 };
 NODISCARD enum mess_err subscriptions_of(struct topic *t, struct subscriptions **out);
 struct subscription *subscription_find(struct subscriptions *s, const char *name);
+/* The name of a user's own, NAME_SUB_MAX + 1 bytes. */
+void subscription_own_name(uid_t uid, const char *label, char *out);
+/* A user's own, and whose; false: the topic's. */
+bool subscription_is_own(const struct subscription *s, uid_t *owner);
+const char *subscription_label(const struct subscription *s);
 
 /* Make one; durable.  from: the first number it gets; match: "" for all. */
 struct subscription_setup {

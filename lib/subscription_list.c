@@ -13,6 +13,8 @@
 #include <bsd/string.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/fd.h"
 #include "base/fs.h"
@@ -191,7 +193,7 @@ load_one(struct subscriptions *set, struct topic *t, const char *name)
 	struct subscription *s;
 	enum mess_err err;
 
-	if (name_check_sub(name, NULL) != MESS_OK)
+	if (name_check_sub_file(name) != MESS_OK)
 		return MESS_OK;
 	if ((s = subscription_new(t, name)) == NULL)
 		return MESS_LIMIT;
@@ -315,6 +317,29 @@ subscription_find(struct subscriptions *set, const char *name)
 		if (strcmp(s->name, name) == 0)
 			return s;
 	return NULL;
+}
+
+void
+subscription_own_name(uid_t uid, const char *label, char *out)
+{
+	(void)snprintf(out, NAME_SUB_MAX + 1, "%u.%s", uid, label); /* a checked label fits */
+}
+
+bool
+subscription_is_own(const struct subscription *s, uid_t *owner)
+{
+	if (strchr(s->name, '.') == NULL)
+		return false;
+	*owner = (uid_t)strtoul(s->name, NULL, 10); /* checked when it was read or made */
+	return true;
+}
+
+const char *
+subscription_label(const struct subscription *s)
+{
+	const char *dot = strchr(s->name, '.');
+
+	return dot == NULL ? s->name : dot + 1;
 }
 
 /* --- making and removing ------------------------------------------------ */

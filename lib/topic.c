@@ -71,10 +71,24 @@ read_conf(int dir, const char *name, struct conf_topic *out)
 	return conf_read_topic(text, (size_t)n, out);
 }
 
+/* Again, perhaps: what was known of it before is let go. */
+static enum mess_err
+reread_conf(int dir, const char *name, struct conf_topic *conf)
+{
+	struct conf_topic now;
+	enum mess_err err;
+
+	if ((err = read_conf(dir, name, &now)) != MESS_OK)
+		return err;
+	conf_topic_free(conf);
+	*conf = now;
+	return MESS_OK;
+}
+
 static enum mess_err
 write_conf(int dir, const char *name, const struct conf_topic *conf)
 {
-	AUTO_BUF struct buf text = BUF_INIT(CONF_TEXT_MAX);
+	AUTO_BUF struct buf text = BUF_INIT(CONF_TOPIC_MAX);
 	enum mess_err err;
 
 	if ((err = conf_write_topic(conf, &text)) != MESS_OK)
@@ -170,7 +184,9 @@ finish_delete(struct topics *t, const char *name)
 	(void)snprintf(path, sizeof path, ".tomb/%s", name); /* fits by the name's limit */
 	if ((err = read_conf(t->dir, path, &tomb)) != MESS_OK)
 		return err;
-	return move_to_trash(t, name, tomb.incarnation);
+	err = move_to_trash(t, name, tomb.incarnation);
+	conf_topic_free(&tomb);
+	return err;
 }
 
 static enum mess_err
@@ -329,7 +345,7 @@ open_log(struct topics *t, struct topic *topic)
 	enum mess_err err;
 
 	if ((err = fs_open_dir(t->dir, topic->name, &topic->dir)) != MESS_OK ||
-	    (err = read_conf(topic->dir, TOPIC_FILE, &topic->conf)) != MESS_OK ||
+	    (err = reread_conf(topic->dir, TOPIC_FILE, &topic->conf)) != MESS_OK ||
 	    (err = store_unhex(topic->conf.incarnation, name.id)) != MESS_OK)
 		return err;
 	(void)strlcpy(name.topic, topic->name, sizeof name.topic); /* the same size */
@@ -344,7 +360,7 @@ topic_look(struct topics *t, struct topic *topic)
 	if (topic->conf.incarnation[0] != '\0')
 		return MESS_OK;
 	(void)snprintf(path, sizeof path, "%s/" TOPIC_FILE, topic->name); /* fits by the name's limit */
-	return read_conf(t->dir, path, &topic->conf);
+	return reread_conf(t->dir, path, &topic->conf);
 }
 
 static void
@@ -423,6 +439,7 @@ topic_release(struct topics *t, struct topic *topic)
 	if (topic == NULL || --topic->refs > 0 || !topic->gone)
 		return;
 	shut(t, topic);
+	conf_topic_free(&topic->conf);
 	free(topic);
 }
 
@@ -436,6 +453,7 @@ topics_free(struct topics *t)
 	RB_FOREACH_SAFE(topic, topic_tree, &t->tree, next) {
 		(void)RB_REMOVE(topic_tree, &t->tree, topic); /* it is in there */
 		shut(t, topic);
+		conf_topic_free(&topic->conf);
 		free(topic);
 	}
 	free(t);
@@ -444,22 +462,26 @@ topics_free(struct topics *t)
 /* --- create ------------------------------------------------------------- */
 
 static enum mess_err
-check_tombstone(struct topics *t, const char *name, uid_t owner, bool admin)
+check_tombstone(struct topics *t, const struct topic_making *m)
 {
 	char path[NAME_TOPIC_MAX + 8];
 	struct conf_topic tomb;
 	struct stat st;
+	bool mine;
 
-	(void)snprintf(path, sizeof path, ".tomb/%s", name); /* fits by the name's limit */
+	(void)snprintf(path, sizeof path, ".tomb/%s", m->name); /* fits by the name's limit */
 	if (fstatat(t->dir, path, &st, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT)
 		return MESS_OK;
 	/* It was moved there when the topic was deleted: that changed it last. */
-	if (admin || time(NULL) - st.st_ctime > LIMIT_TOMBSTONE_SECONDS)
+	if (m->admin || time(NULL) - st.st_ctime > LIMIT_TOMBSTONE_SECONDS)
 		return MESS_OK;
 	/* One that cannot be read keeps the name for administrators. */
-	if (read_conf(t->dir, path, &tomb) == MESS_OK && tomb.uid == owner)
-		return MESS_OK;
-	return MESS_DENIED;
+	if (read_conf(t->dir, path, &tomb) != MESS_OK)
+		return MESS_DENIED;
+	/* A uid that was given to somebody new is not the last owner. */
+	mine = tomb.uid == m->owner && strcmp(tomb.login, m->login) == 0;
+	conf_topic_free(&tomb);
+	return mine ? MESS_OK : MESS_DENIED;
 }
 
 static enum mess_err
@@ -516,10 +538,10 @@ topic_make(struct topics *t, const struct topic_making *m, struct topic **out)
 
 	if (topics_find(t, m->name) != NULL)
 		return MESS_EXISTS;
-	if ((err = check_tombstone(t, m->name, m->owner, m->admin)) != MESS_OK)
+	if ((err = check_tombstone(t, m)) != MESS_OK)
 		return err;
 	if (m->settings != NULL)
-		conf = *m->settings;
+		conf = *m->settings; /* its grants stay the caller's */
 	identify(m, &conf);
 	(void)snprintf(making, sizeof making, MAKING "%s", conf.incarnation); /* fits by its size */
 	if ((err = make_dir(t, making, m->name, &conf)) != MESS_OK) {
@@ -577,7 +599,8 @@ topic_set(struct topics *t, struct topic *topic, const struct conf_topic *settin
 			journal_fail(store_journal(t->store));
 		return err;
 	}
-	topic->conf = conf;
+	conf_topic_free(&topic->conf);
+	conf_topic_copy(&topic->conf, &conf);
 	return MESS_OK;
 }
 

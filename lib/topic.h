@@ -11,7 +11,7 @@
 
 #include <bsd/sys/tree.h>
 
-#include "conf.h"
+#include "conf_topic.h"
 #include "log.h"
 
 struct topics;

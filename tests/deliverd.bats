@@ -25,11 +25,11 @@ open_directory() {
 		"$MESS_BUILD"/bin/mess-deliverd "$OPEN/bin"
 }
 
-# as_nobody COMMAND...: with nothing of ours.
-as_nobody() {
+# as_other COMMAND...: with nothing of ours.
+as_other() {
 	(
 		cd /
-		exec setpriv --reuid=nobody --regid=nogroup --clear-groups \
+		exec setpriv --reuid=games --regid=games --clear-groups \
 			env -i PATH="$OPEN/bin:/usr/bin:/bin" HOME="$OPEN" \
 			${MESS_SOCKET:+MESS_SOCKET="$MESS_SOCKET"} ${MESS_SPOOL:+MESS_SPOOL="$MESS_SPOOL"} "$@"
 	)
@@ -140,7 +140,7 @@ as_nobody() {
 	assert_one_error mess-deliverd
 	open_directory
 	mkdir -m 0700 "$OPEN/spool"
-	MESS_SPOOL=$OPEN/spool run as_nobody mess-deliverd -t --spool "$OPEN/spool"
+	MESS_SPOOL=$OPEN/spool run as_other mess-deliverd -t --spool "$OPEN/spool"
 	assert_equal "$status" 78
 }
 
@@ -397,12 +397,12 @@ published_at_least() {
 	mess-pub -m secret t
 
 	# Its directory lets nobody in; nor does the engine where one gets that far.
-	run as_nobody mess-sub -e t
+	run as_other mess-sub -e t
 	assert [ "$status" -ne 0 ]
 	refute_output --partial secret
 	chmod 711 "$OPEN/spool"
 	chmod 666 "$OPEN/spool/.sock"
-	as_nobody sh -c "printf 'HELLO 1\nPEEK t default\nTAKE 5\n' | socat -t 5 - UNIX-CONNECT:$OPEN/spool/.sock" >said 2>/dev/null || :
+	as_other sh -c "printf 'HELLO 1\nPEEK t default\nTAKE 5\n' | socat -t 5 - UNIX-CONNECT:$OPEN/spool/.sock" >said 2>/dev/null || :
 	run cat said
 	refute_output --partial OK
 	refute_output --partial secret
@@ -424,31 +424,31 @@ published_at_least() {
 	mess-pub -m secret orders
 
 	# What one may not see is not there.
-	run -66 as_nobody mess-pub -m x orders
+	run -66 as_other mess-pub -m x orders
 	refute_output --partial 'did you mean'
-	run -66 as_nobody mess-sub -e orders
-	run -66 as_nobody mess-sub --tail orders
-	run -66 as_nobody mess-sub --peek orders
-	run -66 as_nobody mess-topic show orders
-	run -66 as_nobody mess-topic stat orders
-	run -66 as_nobody mess-topic delete orders
-	run -66 as_nobody mess-topic show nothing
-	run -0 as_nobody mess-topic list
+	run -66 as_other mess-sub -e orders
+	run -66 as_other mess-sub --tail orders
+	run -66 as_other mess-sub --peek orders
+	run -66 as_other mess-topic show orders
+	run -66 as_other mess-topic stat orders
+	run -66 as_other mess-topic delete orders
+	run -66 as_other mess-topic show nothing
+	run -0 as_other mess-topic list
 	assert_output ""
-	run -0 as_nobody mess-topic stat
+	run -0 as_other mess-topic stat
 	assert_output ""
 	# Nor is anything made.
-	run -77 as_nobody mess-topic create another
-	run -77 as_nobody mess-topic create orders
-	run -77 as_nobody mess-topic create user.somebody.x
-	run -66 as_nobody mess-pub -m x ordres
+	run -77 as_other mess-topic create another
+	run -77 as_other mess-topic create orders
+	run -77 as_other mess-topic create user.somebody.x
+	run -66 as_other mess-pub -m x ordres
 	# Its own corner is its own.
-	run -0 as_nobody mess-topic create user.nobody.notes
-	run -0 as_nobody mess-pub -m milk user.nobody.notes
-	run -0 as_nobody mess-sub -n 1 --records user.nobody.notes
-	assert_equal "$(head -n 1 <<<"$output" | cut -d ' ' -f 4)" "$(id -u nobody)"
-	run -0 as_nobody mess-topic list
-	assert_output user.nobody.notes
+	run -0 as_other mess-topic create user.games.notes
+	run -0 as_other mess-pub -m milk user.games.notes
+	run -0 as_other mess-sub -n 1 --records user.games.notes
+	assert_equal "$(head -n 1 <<<"$output" | cut -d ' ' -f 4)" "$(id -u games)"
+	run -0 as_other mess-topic list
+	assert_output user.games.notes
 
 	run -0 mess-sub -e orders
 	assert_output secret

@@ -145,7 +145,7 @@ mess_processes() {
 		esac
 		# Without --: a path never begins with a dash.
 		if cat "$dir/cmdline" "$dir/environ" 2>/dev/null |
-			grep -qzF "$BATS_TEST_TMPDIR/"; then
+			grep -qzF -e "$BATS_TEST_TMPDIR/" -e "${LAND:-$BATS_TEST_TMPDIR}/"; then
 			echo "${dir#/proc/}"
 		fi
 	done

@@ -3,17 +3,35 @@
  * Configuration: a text is taken whole or not at all.
  */
 #include "conf.h"
+#include "conf_topic.h"
 
 #include "test.h"
 
 static struct conf_error error;
+
+/* eve is 1000, the group web 33; there are no others. */
+static bool
+user(const char *name, uid_t *out)
+{
+	*out = 1000;
+	return strcmp(name, "eve") == 0;
+}
+
+static bool
+group(const char *name, gid_t *out)
+{
+	*out = 33;
+	return strcmp(name, "web") == 0;
+}
+
+static const struct who_names some_names = { user, group };
 
 static enum mess_err
 read_conf(const char *text, struct conf *out)
 {
 	size_t len = strlen(text);
 	char *copy = test_copy(text, len);
-	enum mess_err err = conf_read(copy, len, out, &error);
+	enum mess_err err = conf_read(copy, len, &some_names, out, &error);
 
 	free(copy);
 	return err;
@@ -27,7 +45,7 @@ is(const char *have, const char *want)
 
 TEST("conf: nothing said is the defaults")
 {
-	static const char *const texts[] = { "", "\n", "# only a comment", "\n \t\n#x\n  # y\n" };
+	static const char *const texts[] = { "", "\n", "# only a comment\n", "\n \t\n#x\n  # y\n" };
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		struct conf c;
@@ -43,7 +61,7 @@ TEST("conf: every directive, with blanks and comments around it")
 	struct conf c;
 
 	CHECK(read_conf("# mess.conf\n\n  spool   /var/spool/mess # here\nsocket\t/run/mess/mess.sock\t\n"
-	    "user mess\nsandbox no", &c) == MESS_OK);
+	    "user mess\nsandbox no\n", &c) == MESS_OK);
 
 	CHECK(is(c.spool, "/var/spool/mess") && is(c.socket, "/run/mess/mess.sock"));
 	CHECK(is(c.user, "mess") && !c.sandbox);
@@ -72,15 +90,58 @@ TEST("conf: anything not understood refuses the whole, with its line and why")
 		{ "SPOOL /x", 1 },
 		{ "spool=/x", 1 },
 		{ "\n\n\nx", 4 },
+		{ "user mess\nspool /x", 2 }, /* it may be half a line */
+		{ "admin\n", 1 },
+		{ "admin nobody-here\n", 1 },
+		{ "admin eve,,@web\n", 1 },
+		{ "admin eve @web\n", 1 },
+		{ "allow\n", 1 },
+		{ "allow publish eve\n", 1 },
+		{ "allow publish eve on\n", 1 },
+		{ "allow publish eve on a b\n", 1 },
+		{ "allow publish eve to a\n", 1 },
+		{ "allow read eve on a\n", 1 },
+		{ "allow publish, eve on a\n", 1 },
+		{ "allow publish @eve on a\n", 1 },
+		{ "allow publish web on a\n", 1 },
+		{ "allow publish ** on a\n", 1 },
+		{ "allow publish key: on a\n", 1 },
+		{ "allow publish key:A on a\n", 1 },
+		{ "allow publish %u on a\n", 1 },
+		{ "allow publish eve on A\n", 1 },
+		{ "allow publish eve on **.a\n", 1 },
+		{ "allow publish eve on a.\n", 1 },
+		{ "deny publish eve on ../a\n", 1 },
+		{ "Allow publish eve on a\n", 1 },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct conf c;
 
 		if (!CHECK(read_conf(cases[i].text, &c) == MESS_CONFIG) ||
-		    !CHECK(error.line == cases[i].line && error.why != NULL))
+		    !CHECK(error.line == cases[i].line && error.why[0] != '\0'))
 			printf("# %s\n", cases[i].text);
 	}
+}
+
+TEST("conf: rules are read as they are written, and keep their line")
+{
+	static const char text[] = "spool /x\nadmin @web\nadmin eve\n# who\nallow publish,subscribe eve,@web,key:k,* on a.*\n"
+	    "\tdeny  admin\teve  on  **   # not her\n";
+	static const char *const again[] = { "allow publish,subscribe *,@web,eve,key:k on a.*", "deny admin eve on **" };
+	struct conf c;
+
+	CHECK(read_conf(text, &c) == MESS_OK);
+	CHECK(c.admins.count == 2 && c.admins.who[0].kind == WHO_GROUP && c.admins.who[0].id == 33);
+	CHECK(c.admins.who[1].kind == WHO_USER && c.admins.who[1].id == 1000);
+	CHECK(c.rule_count == 2 && c.rules[0].line == 5 && c.rules[1].line == 6);
+	for (size_t i = 0; i < c.rule_count; i++) {
+		AUTO_BUF struct buf b = BUF_INIT(CONF_TEXT_MAX);
+
+		CHECK(rule_write(&c.rules[i], &b) == MESS_OK);
+		CHECK(buf_len(&b) == strlen(again[i]) && memcmp(buf_data(&b), again[i], buf_len(&b)) == 0);
+	}
+	conf_free(&c);
 }
 
 TEST("conf: a NUL byte hides nothing behind it")
@@ -88,12 +149,12 @@ TEST("conf: a NUL byte hides nothing behind it")
 	static const char text[] = "spool /x\0/y\nuser mess\n";
 	struct conf c;
 
-	CHECK(conf_read(text, sizeof text - 1, &c, &error) == MESS_CONFIG && error.line == 1);
+	CHECK(conf_read(text, sizeof text - 1, &some_names, &c, &error) == MESS_CONFIG && error.line == 1);
 }
 
 TEST("conf: any bytes are an answer, never a crash or a leak")
 {
-	static const char letters[] = "spool socket user sandbox no /x#\n\t \r\0";
+	static const char letters[] = "spool socket user sandbox allow deny on ,@*eve no /x#\n\t \r\0";
 
 	for (int round = 0; round < 20000; round++) {
 		size_t len = test_random() % 40;
@@ -104,10 +165,10 @@ TEST("conf: any bytes are an answer, never a crash or a leak")
 		for (size_t i = 0; i < len; i++)
 			text[i] = letters[test_random() % sizeof letters];
 		copy = test_copy(text, len);
-		if (conf_read(copy, len, &c, &error) == MESS_OK)
+		if (conf_read(copy, len, &some_names, &c, &error) == MESS_OK)
 			conf_free(&c);
 		else
-			CHECK(error.line > 0 && error.why != NULL);
+			CHECK((error.line > 0 || len == 0) && error.why[0] != '\0');
 		free(copy);
 	}
 }
@@ -220,6 +281,39 @@ TEST("conf: a topic's settings are read as they were written, each alone and all
 	CHECK(t.max_size == INT64_MAX && t.keep == 3162240000 && t.max_attempts == 65535);
 	CHECK(t.full_drop && t.paused_in && !t.paused_out);
 	CHECK(strcmp(t.describe, "orders: from \xc3\xa9t\xc3\xa9, all") == 0);
+}
+
+TEST("conf: a topic's list is read as it was written, with its numbers")
+{
+	static const char *const lists[] = { "publish *\n", "publish @web=33,eve=1000\n",
+		"publish eve=1000\nsubscribe *,@web=33,eve=1000,key:k\nadmin eve=1000\n" },
+	    *const bad[] = { "publish \n", "publish eve\n", "publish eve=\n", "publish eve=x\n", "publish eve=-1\n",
+		"publish eve=01\n", "publish eve=4294967296\n", "publish eve=1,eve=1\n", "publish eve=1,bob=2\n",
+		"publish eve=1,*\n", "publish *=1\n", "publish key:k=1\n", "subscribe *\npublish *\n", "create *\n",
+		"publish eve=1,\n", "publish eve=1\npublish bob=2\n", "admin eve=1\npublish eve=2\n" };
+	char text[1024];
+	struct conf_topic t;
+
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+		AUTO_BUF struct buf again = BUF_INIT(CONF_TEXT_MAX);
+		int n = snprintf(text, sizeof text, "%s%s", identity, lists[i]);
+
+		if (!CHECK(read_topic(text, (size_t)n, &t) == MESS_OK)) {
+			printf("# %s", lists[i]);
+			continue;
+		}
+		CHECK(conf_write_grants(&t, true, &again) == MESS_OK);
+		CHECK(buf_len(&again) == strlen(lists[i]) && memcmp(buf_data(&again), lists[i], buf_len(&again)) == 0);
+		conf_topic_free(&t);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		int n = snprintf(text, sizeof text, "%s%s", identity, bad[i]);
+
+		if (!CHECK(read_topic(text, (size_t)n, &t) == MESS_CORRUPT)) {
+			printf("# %s", bad[i]);
+			conf_topic_free(&t);
+		}
+	}
 }
 
 TEST("conf: settings that are unknown, out of range, out of order or twice refuse the file")
