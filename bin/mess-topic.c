@@ -71,6 +71,7 @@ static const struct cli_text text = {
 	"      --json           list, show, stat, peek, sub list: as JSON\n"
 	"      --prometheus     stat: as Prometheus reads it\n"
 	"      --watch          stat: again every second\n"
+	"      --security       stat: what confines the engine, not the counts\n"
 	"      --color WHEN     always, auto or never\n"
 	CLI_WHERE_HELP
 };
@@ -106,6 +107,7 @@ static const struct option_row {
 	[OPT_RAW] = { "raw", no_argument, 0 },
 	[OPT_RECORDS] = { "records", no_argument, 0 },
 	[OPT_REPAIR] = { "repair", no_argument, 0 },
+	[OPT_SECURITY] = { "security", no_argument, 0 },
 	[OPT_SUBSCRIPTION] = { "subscription", required_argument, 's' },
 	[OPT_SUBSCRIBE] = { "subscribe", required_argument, 0 },
 	[OPT_TEXT] = { "text", no_argument, 0 },
@@ -147,7 +149,7 @@ static const struct verb {
 	{ "set", "which topic?", 1, 1, SETTINGS, verb_set },
 	{ "show", "which topic?", 1, 1, OPT_BIT(OPT_JSON), verb_show },
 	{ "stat", NULL, 0, 1 << 16, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_PROMETHEUS) | OPT_BIT(OPT_WATCH) |
-		OPT_BIT(OPT_COLOR), verb_stat },
+		OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_SECURITY), verb_stat },
 	{ "sub", "list, add, rm, seek or release?", 1, 4, OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_DRY_RUN) |
 		OPT_BIT(OPT_JSON) | OPT_BIT(OPT_MATCH) | OPT_BIT(OPT_YES), verb_sub },
 	{ "verify", NULL, 0, 1 << 16, 0, verb_verify },

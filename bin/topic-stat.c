@@ -186,6 +186,8 @@ verb_stat(struct mess *m, const struct topic_call *c)
 	enum stat_form form;
 	int status;
 
+	if (call_has(c, OPT_SECURITY))
+		return stat_security(m, c);
 	if (!term_is_when(c->value[OPT_COLOR]))
 		call_usage("--color=%s: always, auto or never", cli_cut(c->value[OPT_COLOR]));
 	form = form_of(c);

@@ -36,6 +36,9 @@ void stat_prometheus(const struct counts_all *all);
 int stat_table(const struct counts_all *all, const struct counts_all *before,
     const struct stat_look *look);
 
+/* topic-security.c: what confines the engine, instead of counts. */
+int stat_security(struct mess *m, const struct topic_call *c);
+
 /* Once a second, until a signal. */
 int stat_watch(struct mess *m, const struct topic_call *c, enum stat_form form);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * libmess: topics.  Lists and numbers come in pages; the caller gets them
+ * libmess: topics, and the engine itself.  Lists and numbers come in pages; the caller gets them
  * as one text.
  */
 #include "client.h"
@@ -180,6 +180,17 @@ mess_topic_may(struct mess *m, const char *topic, const char *right, const char 
 		return err;
 	*may = m->call.number[1] != 0;
 	return finish_text(m, &m->text, why);
+}
+
+enum mess_err
+mess_security(struct mess *m, char **out)
+{
+	enum mess_err err;
+
+	if ((err = client_say(m, PENDING_TEXT, "SECURITY\n")) != MESS_OK ||
+	    (err = client_finish_call(m)) != MESS_OK)
+		return err;
+	return finish_text(m, &m->text, out);
 }
 
 enum mess_err

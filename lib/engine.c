@@ -342,6 +342,7 @@ engine_new(const struct engine_setup *setup, struct engine **out)
 	e->signals.fd = e->worker.fd = e->listener.fd = -1;
 	e->host.handler = &request_handler;
 	e->host.acl = setup->acl;
+	e->host.security = setup->security;
 	e->host.body_max = setup->acl.personal ? LIMIT_BODY_PERSONAL : LIMIT_BODY_SYSTEM;
 	TAILQ_INIT(&e->host.sessions);
 	TAILQ_INIT(&e->host.touched);

@@ -16,6 +16,7 @@ struct engine;
 struct engine_setup {
 	int spool;			/* held, private, locked */
 	struct acl acl;
+	const char *security;		/* what is in force, lines for whoever asks; borrowed */
 	unsigned idle_exit;		/* seconds without callers; 0: never */
 	struct store_report report;
 	void (*reload)(void *arg);	/* on SIGHUP */

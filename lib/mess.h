@@ -348,6 +348,9 @@ MESS_NODISCARD enum mess_err mess_topic_stat(struct mess *m, const char *topic, 
 MESS_NODISCARD enum mess_err mess_topic_may(struct mess *m, const char *topic, const char *right,
     const char *login, bool *may, char **why);
 
+/* What confines the engine: a line `name value` each, to be freed. */
+MESS_NODISCARD enum mess_err mess_security(struct mess *m, char **out);
+
 /*
  * Subscriptions as such, for who administers the topic.  mess_sub_add makes
  * one (MESS_EXISTS when there is one); of how only from and match count.

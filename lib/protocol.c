@@ -59,6 +59,7 @@ static const struct {
 	[REQ_SHOW] = { "SHOW", "t" },
 	[REQ_STAT] = { "STAT", "o|a" },
 	[REQ_CHECK] = { "CHECK", "tgu" },
+	[REQ_SECURITY] = { "SECURITY", "" },
 };
 
 #define VERBS (sizeof grammar / sizeof grammar[0])

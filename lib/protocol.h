@@ -49,6 +49,7 @@ enum request_verb {
 	REQ_SHOW,
 	REQ_STAT,
 	REQ_CHECK,
+	REQ_SECURITY,
 };
 
 /* A place to begin at: oldest, now, N, -N (the last N), @SECONDS.NANOSECONDS. */

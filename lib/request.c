@@ -200,6 +200,9 @@ handle(struct session *s, const struct input_item *item)
 	case REQ_STAT:
 		request_stat(s, r);
 		return;
+	case REQ_SECURITY:
+		request_security(s);
+		return;
 	default:
 		session_error(s, MESS_USAGE, "no such request");
 	}

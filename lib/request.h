@@ -107,5 +107,6 @@ void request_delete(struct session *s, const struct request *r);
 void request_list(struct session *s, const struct request *r);
 void request_show(struct session *s, const struct request *r);
 void request_stat(struct session *s, const struct request *r);
+void request_security(struct session *s);
 
 #endif

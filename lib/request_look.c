@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Looking: list, show, stat.  Only what the caller may see is in them.
+ * Security is for everybody: it says nothing of topics.
  */
 #include "request.h"
 
@@ -310,4 +311,13 @@ request_stat(struct session *s, const struct request *r)
 	}
 	each_topic(s, r, &l, add_stat);
 	send_listing(s, &l);
+}
+
+void
+request_security(struct session *s)
+{
+	const char *text = s->host->security != NULL ? s->host->security : "";
+
+	session_ok(s, "%zu", strlen(text));
+	output_text(&s->output, text, strlen(text));
 }

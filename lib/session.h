@@ -40,6 +40,7 @@ struct session_host {
 	struct retention *retention;
 	struct acl acl;
 	uint64_t body_max;
+	const char *security;		/* what SECURITY answers; NULL: nothing is known */
 	char *read_mem;			/* one piece of input at a time */
 	TAILQ_HEAD(session_list, session) sessions;
 	struct session_list touched;	/* have something to send, or to be closed */

@@ -188,6 +188,9 @@ print_request(struct buf *b, const struct request *r)
 	case REQ_STAT:
 		print_page(b, "STAT", r);
 		break;
+	case REQ_SECURITY:
+		PRINT(b, "%s", "SECURITY");
+		break;
 	default:
 		print_settling(b, r);
 	}

@@ -175,6 +175,7 @@ TEST("request: LIST takes a pattern, STAT a topic or *, and a name to go on afte
 
 	CHECK(is("LIST **", REQ_LIST, &r) && strcmp(r.topic, "**") == 0 && r.after[0] == '\0');
 	CHECK(is("LIST a.* a.b", REQ_LIST, &r) && strcmp(r.after, "a.b") == 0);
+	CHECK(is("SECURITY", REQ_SECURITY, &r));
 	CHECK(is("STAT orders", REQ_STAT, &r) && strcmp(r.topic, "orders") == 0);
 	CHECK(is("STAT *", REQ_STAT, &r) && strcmp(r.topic, "*") == 0 && r.after[0] == '\0');
 	CHECK(is("STAT * orders", REQ_STAT, &r) && strcmp(r.after, "orders") == 0);
