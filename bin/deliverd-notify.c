@@ -46,8 +46,10 @@ notify_inherited_socket(void)
 	return FIRST_FD;
 }
 
+static int manager = -1;
+
 void
-notify_say(const char *state)
+notify_open(void)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -60,11 +62,19 @@ notify_say(const char *state)
 	memcpy(sun.sun_path, path, len);
 	if (path[0] == '@')
 		sun.sun_path[0] = '\0';
-	if ((fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+	if ((fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1 ||
+	    connect(fd, (struct sockaddr *)&sun,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == -1)
 		return;
+	manager = TAKE(fd, -1);
+}
+
+void
+notify_say(const char *state)
+{
 	/* A manager that does not listen is no reason not to serve. */
-	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&sun,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	if (manager != -1)
+		(void)send(manager, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 uint64_t

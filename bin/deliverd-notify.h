@@ -11,7 +11,9 @@
 
 /* The one listening socket passed to this process, -1 if there is none. */
 int notify_inherited_socket(void);
-/* Tell the manager, if there is one. */
+/* Connect to the manager, if there is one: from the sandbox it may be out of reach. */
+void notify_open(void);
+/* Tell it, if there is one. */
 void notify_say(const char *state);
 /* How often to say WATCHDOG=1: half the time allowed; 0 for never. */
 uint64_t notify_watchdog_ms(void);

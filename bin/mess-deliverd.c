@@ -3,9 +3,10 @@
  * mess-deliverd: the engine's program.  Options, configuration, the spool
  * and its lock, privileges, the socket; then lib/engine.c.
  *
- * Only start-up may exit; the order of it is a promise: the lock before
- * anything in the spool is touched, privileges dropped before a socket is
- * opened, the sandbox before a caller's first byte is read.
+ * Only start-up may exit; the order of it is a promise: privileges dropped
+ * before a socket is opened, the lock before anything in the spool is
+ * touched, the sandbox before the engine reads what is in it, starts its
+ * thread, or hears a caller.
  */
 #include <bsd/stdlib.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 #include "base/sock.h"
 #include "cli.h"
 #include "conf.h"
+#include "deliverd-confine.h"
 #include "deliverd-notify.h"
 #include "deliverd-spool.h"
 #include "engine.h"
@@ -42,7 +44,8 @@ static const struct cli_text text = {
 	"      --socket PATH    where to listen\n"
 	"      --idle-exit DUR  leave after this time without callers\n"
 	"      --detach         once it serves, close standard input, output and error\n"
-	"  -t                   check configuration and spool: 0 or 78\n"
+	"  -t                   check configuration and spool: 0 or 78; say what the\n"
+	"                       sandbox can do here\n"
 	"  -T                   print the configuration in force\n"
 	"  -v                   say more\n"
 	"      --help, --version\n"
@@ -64,6 +67,8 @@ struct deliverd {
 	int socket_dir;		/* of a socket that we made, else -1 */
 	const char *socket_name;
 	int listener;
+	int null;		/* for detach */
+	struct buf security;	/* what is in force, for whoever asks */
 	dev_t socket_dev;	/* of the name we made */
 	ino_t socket_ino;
 	struct engine *engine;
@@ -311,7 +316,7 @@ open_socket(struct deliverd *d)
 		    d->socket_path);
 		return EX_CONFIG;
 	}
-	err = sock_listen(d->socket_dir, d->socket_name, mode, &d->listener);
+	err = sock_bind(d->socket_dir, d->socket_name, mode, &d->listener);
 	if (err == MESS_BUSY || err == MESS_EXISTS)
 		return cli_fail(err, "%s", d->socket_path);
 	if (err != MESS_OK)
@@ -337,13 +342,19 @@ leaving(void *arg)
 	fd_close(&d->socket_dir);
 }
 
+/* Nobody's directory is kept busy.  What stderr was is kept until it serves. */
 static int
-detach(void)
+prepare_detach(struct deliverd *d)
 {
-	AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (chdir("/") == -1 || (d->null = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1)
+		return cli_fail_errno(EX_OSERR, "/dev/null");
+	return EX_OK;
+}
 
-	/* Nobody's directory is kept busy. */
-	if (chdir("/") == -1 || null == -1 || dup2(null, 0) == -1 || dup2(null, 1) == -1 || dup2(null, 2) == -1)
+static int
+detach(const struct deliverd *d)
+{
+	if (dup2(d->null, 0) == -1 || dup2(d->null, 1) == -1 || dup2(d->null, 2) == -1)
 		return cli_fail_errno(EX_OSERR, "/dev/null");
 	return EX_OK;
 }
@@ -365,12 +376,12 @@ serve(struct deliverd *d, struct engine *e)
 	enum mess_err err;
 	int status;
 
-	if (d->conf.sandbox && (err = sandbox_enter()) != MESS_OK)
-		return cli_fail(err, "sandbox (say `sandbox no' in mess.conf to go without)");
+	if ((err = sock_listen(d->listener)) != MESS_OK)
+		return cli_fail_errno(mess_exit_status(err), "%s", d->socket_path);
 	notify_say("READY=1");
 	if (d->verbose > 0)
 		cli_warn("%s: serving %s", d->spool_path, d->socket_path);
-	if (d->detach && (status = detach()) != EX_OK)
+	if (d->detach && (status = detach(d)) != EX_OK)
 		return status;
 	if ((err = engine_serve(e, &service)) != MESS_OK)
 		return cli_fail(err, "%s", d->spool_path);
@@ -379,21 +390,56 @@ serve(struct deliverd *d, struct engine *e)
 }
 
 static int
-run(struct deliverd *d)
+run_engine(struct deliverd *d)
 {
 	struct engine_setup setup = { .spool = d->spool, .reload = reload, .arg = d,
 		.acl = { .personal = d->personal, .owner = d->uid, .site = &d->conf },
+		.security = buf_data(&d->security),
 		.idle_exit = (unsigned)(d->idle_ms / 1000), .report = { .fn = report } };
 	enum mess_err err;
 	int status;
 
 	if ((err = engine_new(&setup, &d->engine)) != MESS_OK)
 		return cli_fail(err, "%s", d->spool_path);
-	if ((status = open_socket(d)) == EX_OK)
-		status = serve(d, d->engine);
+	status = serve(d, d->engine);
 	leaving(d);
 	engine_free(d->engine);
 	return status;
+}
+
+static int
+confine(struct deliverd *d)
+{
+	struct confine_setup setup = { .wanted = d->conf.sandbox, .conf_file = d->conf_file,
+		.spool = d->spool, .socket_dir = d->socket_dir, .listener = d->listener };
+
+	return confine_enter(&setup, &d->security);
+}
+
+static int
+run(struct deliverd *d)
+{
+	int status;
+
+	notify_open();
+	if ((status = open_socket(d)) != EX_OK)
+		return status;
+	if ((!d->detach || (status = prepare_detach(d)) == EX_OK) && (status = confine(d)) == EX_OK)
+		status = run_engine(d);
+	leaving(d);
+	return status;
+}
+
+/* As it would serve, so that what is said of the sandbox is so. */
+static int
+check(struct deliverd *d)
+{
+	int status;
+
+	if ((status = become_user(d)) != EX_OK || (status = confine(d)) != EX_OK)
+		return status;
+	(void)fputs(buf_data(&d->security), stdout);
+	return cli_flush_stdout();
 }
 
 /* The engine is everybody's, not only its first caller's. */
@@ -417,8 +463,10 @@ deliverd(struct deliverd *d)
 		return status;
 	if (d->print)
 		return print_conf(d);
-	if ((status = open_spool(d)) != EX_OK || d->check)
+	if ((status = open_spool(d)) != EX_OK)
 		return status;
+	if (d->check)
+		return check(d);
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_FSIZE);
 	if ((status = become_user(d)) != EX_OK || (status = lock_spool(d)) != EX_OK)
@@ -478,7 +526,8 @@ parse_option(struct deliverd *d, int option)
 int
 main(int argc, char *argv[])
 {
-	struct deliverd d = { .spool = -1, .lock = -1, .socket_dir = -1, .listener = -1 };
+	struct deliverd d = { .spool = -1, .lock = -1, .socket_dir = -1, .listener = -1, .null = -1,
+		.security = BUF_INIT(CONFINE_TEXT_MAX) };
 	int option, status;
 
 	(void)umask(077);
@@ -493,6 +542,7 @@ main(int argc, char *argv[])
 	(void)signal(SIGXFSZ, SIG_IGN);
 	status = deliverd(&d);
 	conf_free(&d.conf);
+	buf_free(&d.security);
 	free(d.spool_path);
 	free(d.socket_path);
 	return status;

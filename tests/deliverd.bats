@@ -86,11 +86,13 @@ as_other() {
 
 # --- what it refuses ------------------------------------------------------------
 
-@test "deliverd: -t of a spool that is fit is 0, in silence, and changes nothing" {
+@test "deliverd: -t of a spool that is fit is 0, says what confines, and changes nothing" {
 	mkdir -m 0700 "$MESS_SPOOL"
 
 	run -0 --separate-stderr mess-deliverd -t --spool "$MESS_SPOOL"
-	assert_equal "$output$stderr" ""
+	assert_equal "$stderr" ""
+	assert_line "uid $(id -u)"
+	assert_line "seccomp yes"
 	assert_equal "$(ls -A "$MESS_SPOOL")" ""
 }
 

@@ -310,7 +310,7 @@ offer() {
 	deliverd_stop
 	(head -c 300000 /dev/zero | tr '\0' L) >large
 
-	for call in renameat2 unlinkat fdatasync fsync pwrite64 pwritev openat; do
+	for call in renameat2 unlinkat fdatasync fsync pwrite64 pwritev openat2; do
 		for ((k = 1, status = 137; status == 137; k++)); do
 			[ "$k" -lt 60 ] || fail "$call: 60 kills and no end"
 			n=$((n + 1))

@@ -87,31 +87,43 @@ remove_dead(int dir, const char *name)
 	return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? MESS_OK : err_from_errno();
 }
 
+bool
+sock_refuse_rights(int fd)
+{
+	int no = 0;
+
+	return setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof no) == 0;
+}
+
 enum mess_err
-sock_listen(int dir, const char *name, mode_t mode, int *out)
+sock_bind(int dir, const char *name, mode_t mode, int *out)
 {
 	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un sun;
 	enum mess_err err;
 	mode_t old;
-	int no = 0, rc;
+	int rc;
 
 	if (fd == -1)
 		return err_from_errno();
 	if ((err = address(dir, name, &sun)) != MESS_OK)
 		return err;
-	/* Older kernels lack it; there descriptors sent are closed by plain reads. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof no);
 	if ((err = remove_dead(dir, name)) != MESS_OK)
 		return err;
 	/* The mode comes with the name: chmod afterwards would leave an instant between. */
 	old = umask(0777 & ~mode);
 	rc = bind(fd, (struct sockaddr *)&sun, sizeof sun);
 	(void)umask(old);
-	if (rc == -1 || listen(fd, BACKLOG) == -1)
+	if (rc == -1)
 		return err_from_errno();
 	*out = TAKE(fd, -1);
 	return MESS_OK;
+}
+
+enum mess_err
+sock_listen(int fd)
+{
+	return listen(fd, BACKLOG) == 0 ? MESS_OK : err_from_errno();
 }
 
 enum mess_err

@@ -5,6 +5,7 @@
 #ifndef BASE_SOCK_H
 #define BASE_SOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,13 +23,20 @@ NODISCARD enum mess_err sock_peer(int fd, struct mess_peer *out);
 /*
  * A socket named name in the held directory dir, whatever the length of
  * the path (through /proc/self/fd where sockaddr_un is too short).
- * sock_listen takes the name of a socket that nobody listens on any more
- * (MESS_BUSY when somebody does, MESS_EXISTS when it is something else),
- * and refuses descriptors sent to it where the kernel can.
+ * sock_bind takes the name of a socket that nobody listens on any more
+ * (MESS_BUSY when somebody does, MESS_EXISTS when it is something else).
+ * Nobody can connect before sock_listen.
  */
-NODISCARD enum mess_err sock_listen(int dir, const char *name, mode_t mode, int *out);
+NODISCARD enum mess_err sock_bind(int dir, const char *name, mode_t mode, int *out);
+NODISCARD enum mess_err sock_listen(int fd);
 /* errno tells MESS_NODAEMON (nobody there) from the rest; blocking socket. */
 NODISCARD enum mess_err sock_connect(int dir, const char *name, int *out);
+
+/*
+ * Descriptors that callers send are refused.  False where the kernel is too
+ * old for that: there they are closed by reads that have no room for them.
+ */
+bool sock_refuse_rights(int fd);
 
 /*
  * The server must be root, ourselves, or the owner of the directory of its
