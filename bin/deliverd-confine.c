@@ -38,10 +38,10 @@ enter(const struct confine_setup *c, struct sandbox_state *state)
 {
 	AUTO_FD int conf_dir = open_conf_dir(c->conf_file);
 	struct sandbox_allow allow = { .work = c->spool, .names = c->socket_dir, .read = conf_dir };
-	enum mess_err err;
 
-	if ((err = sandbox_enter(&allow, state)) != MESS_OK)
-		return cli_fail_errno(mess_exit_status(err),
+	/* Whatever the reason is, it is the system's. */
+	if (sandbox_enter(&allow, state) != MESS_OK)
+		return cli_fail_errno(EX_OSERR,
 		    "sandbox: %s (say `sandbox no' in mess.conf to go without)", state->failed);
 	return EX_OK;
 }

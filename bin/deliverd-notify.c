@@ -7,6 +7,7 @@
 #include <bsd/stdlib.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,13 +31,25 @@ env_number(const char *name, long long max)
 	return err == NULL ? n : -1;
 }
 
+static bool
+is_passed_socket(void)
+{
+	return env_number("LISTEN_PID", INT_MAX) == getpid() && env_number("LISTEN_FDS", INT_MAX) == 1;
+}
+
+void
+notify_close_others(void)
+{
+	(void)close_range(FIRST_FD + is_passed_socket(), ~0U, 0); /* an old kernel keeps them */
+}
+
 int
 notify_inherited_socket(void)
 {
 	int listening = 0;
 	socklen_t len = sizeof listening;
 
-	if (env_number("LISTEN_PID", INT_MAX) != getpid() || env_number("LISTEN_FDS", INT_MAX) != 1)
+	if (!is_passed_socket())
 		return -1;
 	if (getsockopt(FIRST_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == -1 || !listening)
 		return -1;

@@ -11,6 +11,8 @@
 
 /* The one listening socket passed to this process, -1 if there is none. */
 int notify_inherited_socket(void);
+/* Close what was inherited besides that and the first three. */
+void notify_close_others(void);
 /* Connect to the manager, if there is one: from the sandbox it may be out of reach. */
 void notify_open(void);
 /* Tell it, if there is one. */

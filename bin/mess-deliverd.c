@@ -531,6 +531,7 @@ main(int argc, char *argv[])
 	int option, status;
 
 	(void)umask(077);
+	notify_close_others();
 	cli_init(argv);
 	while ((option = cli_getopt(argc, argv, "c:tTv", long_options, &text)) != -1)
 		parse_option(&d, option);
