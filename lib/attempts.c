@@ -51,16 +51,40 @@ room(struct attempts *set, size_t more)
 	return MESS_OK;
 }
 
+static bool
+has_time(const struct attempt *a)
+{
+	return a->state == ATTEMPT_WAITING || a->state == ATTEMPT_HELD;
+}
+
+/* The counts and bounds with one more. */
+static void
+count_in(struct attempts *set, const struct attempt *a)
+{
+	set->held += a->state == ATTEMPT_HELD;
+	if (has_time(a) && a->due < set->due_from)
+		set->due_from = a->due;
+	if (a->state != ATTEMPT_READY)
+		return;
+	set->ready++;
+	if (a->lo < set->ready_from)
+		set->ready_from = a->lo;
+}
+
 static void
 splice(struct attempts *set, size_t i, size_t count, const struct attempt *with, size_t n)
 {
-	for (size_t k = i; k < i + count; k++)
+	if (set->count == 0)
+		set->ready_from = set->due_from = UINT64_MAX;
+	for (size_t k = i; k < i + count; k++) {
 		set->ready -= set->a[k].state == ATTEMPT_READY;
+		set->held -= set->a[k].state == ATTEMPT_HELD;
+	}
 	memmove(set->a + i + n, set->a + i + count, (set->count - i - count) * sizeof *set->a);
 	memcpy(set->a + i, with, n * sizeof *with);
 	set->count = set->count - count + n;
 	for (size_t k = i; k < i + n; k++)
-		set->ready += set->a[k].state == ATTEMPT_READY;
+		count_in(set, &set->a[k]);
 }
 
 /* Cut numbers out; *at is where they were.  Room for two more was made. */
@@ -167,20 +191,16 @@ attempts_of(const struct attempts *set, uint64_t n)
 }
 
 const struct attempt *
-attempts_ready(const struct attempts *set)
+attempts_ready(struct attempts *set)
 {
 	if (set->ready == 0)
 		return NULL;
-	for (size_t i = 0; i < set->count; i++)
-		if (set->a[i].state == ATTEMPT_READY)
+	for (size_t i = find(set, set->ready_from); i < set->count; i++)
+		if (set->a[i].state == ATTEMPT_READY) {
+			set->ready_from = set->a[i].lo;
 			return &set->a[i];
+		}
 	return NULL;
-}
-
-static bool
-has_time(const struct attempt *a)
-{
-	return a->state == ATTEMPT_WAITING || a->state == ATTEMPT_HELD;
 }
 
 uint64_t
@@ -202,29 +222,42 @@ attempts_expire(struct attempts *set, uint64_t now)
 {
 	bool any = false;
 
+	if (set->count == 0 || now < set->due_from)
+		return false;
+	set->due_from = UINT64_MAX;
 	for (size_t i = 0; i < set->count; i++) {
 		struct attempt *a = &set->a[i];
 
+		if (has_time(a) && a->due > now && a->due < set->due_from)
+			set->due_from = a->due;
 		if (!has_time(a) || a->due > now)
 			continue;
 		a->count += a->state == ATTEMPT_HELD;
+		set->held -= a->state == ATTEMPT_HELD;
 		a->state = ATTEMPT_READY;
 		a->due = a->token = 0;
 		a->uid = 0;
 		a->again = false;
 		set->ready++;
+		if (a->lo < set->ready_from)
+			set->ready_from = a->lo;
 		any = true;
 	}
 	return any;
 }
 
+void
+attempts_end_holds(struct attempts *set, uint64_t now)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->a[i].state == ATTEMPT_HELD)
+			set->a[i].due = 0;
+	set->due_from = 0;
+	(void)attempts_expire(set, now); /* they are what becomes ready */
+}
+
 uint64_t
 attempts_next_due(const struct attempts *set)
 {
-	uint64_t due = UINT64_MAX;
-
-	for (size_t i = 0; i < set->count; i++)
-		if (has_time(&set->a[i]) && set->a[i].due < due)
-			due = set->a[i].due;
-	return due;
+	return set->count == 0 ? UINT64_MAX : set->due_from;
 }

@@ -34,11 +34,15 @@ struct attempt {
 struct attempts {
 	struct attempt *a;
 	size_t count, cap;
-	size_t ready;		/* how many are ATTEMPT_READY */
+	size_t ready, held;	/* how many are ATTEMPT_READY, ATTEMPT_HELD */
+	uint64_t ready_from;	/* no number below is ready */
+	uint64_t due_from;	/* nothing is due before */
 };
 
 /* Above this many, what is to be looked at again is kept together, with the earliest due time. */
 #define ATTEMPTS_COARSE 1000
+/* More are not begun by who gives messages back: each costs its share of every look. */
+#define ATTEMPTS_MOST 16384
 
 void attempts_free(struct attempts *set);
 /* Replaces what is known of its numbers; MESS_LIMIT without memory, the set is then as it was. */
@@ -50,13 +54,15 @@ const struct attempt *attempts_from(const struct attempts *set, uint64_t n);
 /* The one that has n. */
 const struct attempt *attempts_of(const struct attempts *set, uint64_t n);
 /* The lowest that is ready. */
-const struct attempt *attempts_ready(const struct attempts *set);
+const struct attempt *attempts_ready(struct attempts *set);
 /* Numbers in a state; what is due by now is ready. */
 uint64_t attempts_total(const struct attempts *set, enum attempt_state state, uint64_t now);
 
 /* What is due by now becomes ready; a hold that is over was a try.  True when something did. */
 bool attempts_expire(struct attempts *set, uint64_t now);
-/* When the next one is due; UINT64_MAX for never. */
+/* All holds are over: they were tries. */
+void attempts_end_holds(struct attempts *set, uint64_t now);
+/* When to look next: nothing is due before; UINT64_MAX for never. */
 uint64_t attempts_next_due(const struct attempts *set);
 
 #endif

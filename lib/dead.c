@@ -77,7 +77,7 @@ open_letter(const struct log_run *run, const char *data, size_t len, struct lett
 }
 
 static enum mess_err
-copy_bytes(int fd, uint64_t len, struct body *to)
+copy_bytes(int fd, uint64_t len, struct body *to, struct record_summer *sum)
 {
 	AUTO_FREE char *mem = malloc(COPY_LEN);
 	enum mess_err err = MESS_OK;
@@ -89,9 +89,28 @@ copy_bytes(int fd, uint64_t len, struct body *to)
 
 		if (fd_pread_full(fd, mem, want, (off_t)at) != (ssize_t)want)
 			return MESS_CORRUPT;
+		record_summer_add(sum, mem, want);
 		err = body_write(to, mem, want);
 		at += want;
 	}
+	return err;
+}
+
+/* The copy gets a sum of its own: what does not hold now would be called whole. */
+static enum mess_err
+copy_checked(int fd, const struct letter *l, struct body *to)
+{
+	struct record_summer *sum = record_summer_new();
+	enum mess_err err;
+
+	if (sum == NULL)
+		return MESS_LIMIT;
+	record_summer_add(sum, l->headers, l->record.headers_len);
+	record_summer_add(sum, "\n", 1);
+	err = copy_bytes(fd, l->record.body_len, to, sum);
+	if (err == MESS_OK && !record_sum_holds(&l->record, record_summer_end(sum)))
+		err = MESS_CORRUPT;
+	record_summer_free(sum);
 	return err;
 }
 
@@ -110,7 +129,7 @@ copy_apart(struct topic *from, struct topic *to, const struct letter *l, uint64_
 	if ((err = body_new(to->dir, store_work(log_store(to->log)), buf_data(&l->block),
 	    buf_len(&l->block), &body)) != MESS_OK)
 		return err;
-	if ((err = copy_bytes(fd, l->record.body_len, body)) == MESS_OK &&
+	if ((err = copy_checked(fd, l, body)) == MESS_OK &&
 	    (err = body_sync_now(body)) == MESS_OK)
 		err = log_append_body(to->log, &l->from, body, seq);
 	body_free(body);
@@ -304,6 +323,35 @@ write_dead(struct letter *l, const struct subscription *s, const struct dead_why
 	return add_headers(l, without);
 }
 
+/* The last characters of a text, at most len bytes. */
+static void
+cut_to_end(struct dead_text *text, size_t len)
+{
+	text->at += text->len - len;
+	text->len = len;
+	while (text->len > 0 && (*text->at & 0xc0) == 0x80) {
+		text->at++;
+		text->len--;
+	}
+}
+
+/* A letter has less room than all of it may have: its own headers come first. */
+static enum mess_err
+write_letter(struct letter *l, const struct subscription *s, const struct dead_why *why)
+{
+	struct dead_why less = *why;
+	enum mess_err err;
+
+	while ((err = write_dead(l, s, &less)) == MESS_TOOBIG && (less.stderr_tail.len > 0 || less.reason.len > 64)) {
+		buf_reset(&l->block, RECORD_BLOCK_MAX);
+		if (less.stderr_tail.len > 0)
+			cut_to_end(&less.stderr_tail, less.stderr_tail.len / 2);
+		else
+			cut_to_end(&less.reason, 64);
+	}
+	return err;
+}
+
 enum mess_err
 dead_letter(const struct dead_host *h, struct subscription *s, struct lease *lease, uint64_t seq,
     const struct dead_why *why)
@@ -320,7 +368,7 @@ dead_letter(const struct dead_host *h, struct subscription *s, struct lease *lea
 	if (err == MESS_OK && run.damaged)
 		err = MESS_CORRUPT;
 	if (err == MESS_OK && (err = open_letter(&run, run.data, run.len, &l)) == MESS_OK &&
-	    (err = write_dead(&l, s, why)) == MESS_OK)
+	    (err = write_letter(&l, s, why)) == MESS_OK)
 		err = move(&m, &l);
 	buf_free(&l.block);
 	log_cursor_drop(&cursor);

@@ -217,6 +217,12 @@ consumer_free(struct consumer *c)
 	free(c);
 }
 
+void
+consumer_has_pattern(struct consumer *c)
+{
+	c->has_pattern = true;
+}
+
 enum consumer_kind
 consumer_kind(const struct consumer *c)
 {
@@ -364,15 +370,23 @@ delivery_oldest(struct delivery *d, struct topic *topic, uint64_t *sec, uint32_t
 	return true;
 }
 
-/* One that has other topics goes on with those; to the others the end of all is told. */
+/*
+ * One that has other topics, or a pattern, goes on with those; to the others
+ * the end of all is told, and to who has something of it in hand: its
+ * answers would be taken for a topic that is made anew under the name.
+ */
 static void
 lose(struct member *m)
 {
+	bool in_hand = m->lease.held.count > 0 || m->lease.voided.count > 0;
 	struct consumer *c = m->consumer;
 
 	leave(m);
-	if (!TAILQ_EMPTY(&c->members))
+	if (!in_hand && (c->has_pattern || !TAILQ_EMPTY(&c->members))) {
+		if (c->now && c->credit > 0 && TAILQ_EMPTY(&c->members))
+			delivery_say_end(c);
 		return;
+	}
 	c->credit = 0;
 	c->output->broken = true;
 	c->touched(c->arg);

@@ -57,6 +57,8 @@ struct consumer_topic {
 	uint64_t lo, hi;
 };
 NODISCARD enum mess_err consumer_join(struct consumer *c, struct consumer_topic *t);
+/* More may join: without a topic it waits. */
+void consumer_has_pattern(struct consumer *c);
 /* What it has of a topic; NULL if it is not one of its topics, or nothing can be settled there. */
 struct subscription *consumer_sub(const struct consumer *c, const char *topic, struct lease **lease);
 

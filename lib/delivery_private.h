@@ -30,6 +30,7 @@ struct consumer {
 	void *arg;
 	uint64_t credit;
 	bool now;
+	bool has_pattern;		/* topics may join it later */
 	TAILQ_HEAD(, member) members;
 };
 

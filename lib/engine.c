@@ -282,12 +282,20 @@ has_room(void *arg, struct topic *t)
 	intake_wake(e->host.intake, t);
 }
 
+static void
+has_lost(void *arg, struct topic *t)
+{
+	struct engine *e = arg;
+
+	delivery_topic_changed(e->host.delivery, t);
+}
+
 static enum mess_err
 open_retention(struct engine *e)
 {
 	struct retention_setup setup = { .loop = e->host.loop, .topics = e->host.topics,
 		.max_bytes = e->host.acl.personal ? 0 : LIMIT_TOPIC_BYTES_SYSTEM,
-		.room = has_room, .arg = e };
+		.room = has_room, .lost = has_lost, .arg = e };
 
 	return retention_new(&setup, &e->host.retention);
 }

@@ -137,12 +137,18 @@ ids_room(size_t n)
 	return IDS_PUTS_MOST + n * IDS_SLOT_LEN;
 }
 
+bool
+ids_is_crowded(const struct ids *i, size_t n)
+{
+	return (size_t)(i->count - i->put) + i->joined + n > COMMIT_MOST;
+}
+
 enum mess_err
 ids_join(struct ids *i, size_t n)
 {
 	size_t need = (size_t)(i->count - i->put) + i->joined + n;
 
-	if (need > COMMIT_MOST)
+	if (ids_is_crowded(i, n))
 		return MESS_TOOBIG;
 	if (need > i->undo_cap) {
 		size_t cap = need < 64 ? 64 : need * 2;

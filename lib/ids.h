@@ -59,6 +59,8 @@ NODISCARD enum mess_err ids_make_way(struct ids *i, size_t n);
  * that no commit comes between a message and its id.
  */
 size_t ids_room(size_t n);
+/* So many in the commit being gathered that n more are for the next. */
+bool ids_is_crowded(const struct ids *i, size_t n);
 NODISCARD enum mess_err ids_join(struct ids *i, size_t n);
 /* One of those that were joined. */
 void ids_add(struct ids *i, const struct ids_key *key, uint64_t seq);

@@ -12,6 +12,7 @@
 #define LIMIT_CONNECTIONS 10000		/* in all */
 #define LIMIT_CONNECTIONS_UID 256	/* of one uid, in a system spool */
 #define LIMIT_SUBSCRIPTIONS 4096	/* of one topic */
+#define LIMIT_PATTERNS 64		/* of one connection */
 #define LIMIT_ATTEMPTS 10		/* tries until a message is dead, unless the topic says otherwise */
 #define LIMIT_HOLD_MS ((uint64_t)30 * 24 * 3600 * 1000)	/* of a lease by time */
 #define LIMIT_TOPICS_OPEN 512		/* with descriptors; more are closed when idle */

@@ -42,11 +42,17 @@ place_free(struct place *p)
 	attempts_free(&p->attempts);
 }
 
-/* What is settled comes first; tries beyond the room are known to this engine only. */
+size_t
+place_must(const struct place *p)
+{
+	return p->settled.count + p->attempts.held;
+}
+
+/* What is settled comes first, then what is held; tries beyond the room are known to this engine only. */
 static size_t
 tries(const struct place *p)
 {
-	size_t room = PLACE_RANGES_MAX - p->settled.count;
+	size_t room = p->settled.count < PLACE_RANGES_MAX ? PLACE_RANGES_MAX - p->settled.count : 0;
 
 	return p->attempts.count < room ? p->attempts.count : room;
 }
@@ -113,10 +119,23 @@ write_attempt(const struct attempt *a, char *at)
 	le64_put(at + 24, held || a->state == ATTEMPT_WAITING ? to_wall(a->due) : 0);
 }
 
+/* Those that are held, or the others; at most *left of them. */
+static char *
+write_attempts(const struct place *p, bool held, char *at, size_t *left)
+{
+	for (size_t i = 0; i < p->attempts.count && *left > 0; i++)
+		if ((p->attempts.a[i].state == ATTEMPT_HELD) == held) {
+			write_attempt(&p->attempts.a[i], at);
+			at += RANGE_LEN;
+			--*left;
+		}
+	return at;
+}
+
 void
 place_write(const struct place *p, char *out)
 {
-	size_t count = tries(p);
+	size_t count = tries(p), left = count;
 	char *at = out + HEAD_LEN;
 
 	memset(out, 0, place_len(p));
@@ -132,8 +151,8 @@ place_write(const struct place *p, char *out)
 	le64_put(out + NEXT_AT, p->next);
 	for (size_t i = 0; i < p->settled.count; i++, at += RANGE_LEN)
 		write_range(&p->settled.r[i], at);
-	for (size_t i = 0; i < count; i++, at += RANGE_LEN)
-		write_attempt(&p->attempts.a[i], at);
+	at = write_attempts(p, true, at, &left);
+	(void)write_attempts(p, false, at, &left); /* the end is known by the count */
 	le64_put(out + SUM_AT, sum(out, p->settled.count + count));
 }
 
@@ -225,12 +244,15 @@ place_read(int fd, struct place *out)
 		return MESS_LIMIT;
 	if (fd_pread_full(fd, mem, PLACE_SIZE, 0) != (ssize_t)PLACE_SIZE)
 		return MESS_CORRUPT;
-	if ((err = parse(mem, &p)) != MESS_OK) {
-		place_free(&p);
-		return err;
+	if ((err = parse(mem, &p)) == MESS_OK) {
+		*out = p;
+		return MESS_OK;
 	}
-	*out = p;
-	return MESS_OK;
+	place_free(&p);
+	p = (struct place){ .owner = le32_get(mem + 20) };
+	if (err == MESS_CORRUPT && read_match(mem + MATCH_AT, &p) == MESS_OK)
+		*out = p;
+	return err;
 }
 
 bool
@@ -256,8 +278,8 @@ place_open_file(int topic_dir, const char *sub, int *out)
 }
 
 /* Whole before it has its name: a crash leaves all of it or nothing. */
-enum mess_err
-place_make(int topic_dir, const char *sub, const struct place *p)
+static enum mess_err
+make(int topic_dir, const char *sub, const struct place *p, bool replace)
 {
 	AUTO_FREE char *block = malloc(place_len(p));
 	char match[MATCH_LEN];
@@ -277,9 +299,25 @@ place_make(int topic_dir, const char *sub, const struct place *p)
 	if (fd_pwrite_all(fd, block, place_len(p), 0) == -1 ||
 	    fd_pwrite_all(fd, match, sizeof match, (off_t)MATCH_AT) == -1)
 		return err_from_errno();
-	if ((err = fs_sync(fd)) != MESS_OK || (err = fs_move(dir, tmp, dir, sub)) != MESS_OK)
+	if ((err = fs_sync(fd)) != MESS_OK)
+		return err;
+	if (replace && renameat(dir, tmp, dir, sub) == -1)
+		return err_from_errno();
+	if (!replace && (err = fs_move(dir, tmp, dir, sub)) != MESS_OK)
 		return err;
 	return fs_sync(dir);
+}
+
+enum mess_err
+place_make(int topic_dir, const char *sub, const struct place *p)
+{
+	return make(topic_dir, sub, p, false);
+}
+
+enum mess_err
+place_replace(int topic_dir, const char *sub, const struct place *p)
+{
+	return make(topic_dir, sub, p, true);
 }
 
 #define GONE ".gone-"

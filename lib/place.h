@@ -12,7 +12,12 @@
 #include "journal.h"
 
 #define PLACE_SIZE ((size_t)64 * 1024)
-#define PLACE_RANGES_MAX 2000	/* settled and tried ranges above the floor; then nothing new is handed out */
+/*
+ * Ranges above the floor on disk.  What is settled and what is held by a
+ * token must be among them, so those never become more; tries are written
+ * as far as there is room.
+ */
+#define PLACE_RANGES_MAX 2000
 #define PLACE_MATCH_MAX 512	/* bytes of --match */
 
 /* How a number was settled: the account of mess-spool(5). */
@@ -44,9 +49,11 @@ void place_free(struct place *p);
 
 /* Make sub/NAME in the topic's directory, synced, sub/ too. */
 NODISCARD enum mess_err place_make(int topic_dir, const char *sub, const struct place *p);
+/* The same in the place of one that is there and that no live entry of the journal names. */
+NODISCARD enum mess_err place_replace(int topic_dir, const char *sub, const struct place *p);
 /* MESS_NOSUB when there is none. */
 NODISCARD enum mess_err place_open_file(int topic_dir, const char *sub, int *out);
-/* MESS_CORRUPT when the block does not check. */
+/* MESS_CORRUPT when a block does not check; what its match then is, if that does, is in out. */
 NODISCARD enum mess_err place_read(int fd, struct place *out);
 /*
  * A removed one keeps its file, sub/.gone-ID, for as long as the journal
@@ -68,6 +75,9 @@ NODISCARD enum mess_err place_forget(struct place *p, uint64_t below, enum place
 
 /* For recovery: does the file have this id?  Right also where the block is torn. */
 bool place_is(int fd, uint64_t id);
+
+/* Ranges that must be on disk. */
+size_t place_must(const struct place *p);
 
 /* Of the block that changes. */
 size_t place_len(const struct place *p);

@@ -158,6 +158,8 @@ publish_begin(struct topic *t, const struct publish_batch *batch, struct publish
 	out->has_ids = batch->asks > 0;
 	if (out->has_ids && ((err = ids_of(t, &i)) != MESS_OK || (err = ids_make_way(i, ids)) != MESS_OK))
 		return err;
+	if (out->has_ids && ids_is_crowded(i, ids) && (err = store_commit(log_store(t->log))) != MESS_OK)
+		return err;
 	if ((err = log_begin(t->log, batch->count, batch->bytes + room, &out->log)) != MESS_OK)
 		return err;
 	if (!out->has_ids)

@@ -226,9 +226,16 @@ join_all(struct session *s, const struct interest *i)
 static void
 consume_pattern(struct session *s, const struct request *r, const struct request_sub *o)
 {
-	struct interest *i = calloc(1, sizeof *i);
+	struct interest *i;
+	unsigned count = 0;
 
-	if (i == NULL) {
+	for (i = s->interests; i != NULL; i = i->next)
+		count++;
+	if (count >= LIMIT_PATTERNS) {
+		session_error(s, MESS_LIMIT, "a connection has at most %d patterns", LIMIT_PATTERNS);
+		return;
+	}
+	if ((i = calloc(1, sizeof *i)) == NULL) {
 		session_error(s, MESS_LIMIT, "%s", mess_strerror(MESS_LIMIT));
 		return;
 	}
@@ -237,6 +244,7 @@ consume_pattern(struct session *s, const struct request *r, const struct request
 	i->options = *o;
 	i->next = s->interests;
 	s->interests = i;
+	consumer_has_pattern(s->consumer);
 	join_all(s, i);
 	session_ok(s, "0");
 }

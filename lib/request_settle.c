@@ -56,15 +56,21 @@ request_settle(struct session *s, const struct request *r)
 	struct subscription *sub;
 	struct lease *lease;
 	enum mess_err err;
-	uint64_t lo, hi;
+	struct range run;
+	size_t more = 0;
 
 	if (!find_lease(s, r->topic, &sub, &lease))
 		return;
-	while (protocol_next_range(&ranges, &len, &lo, &hi))
-		if (!lease_has(lease, lo, hi)) {
-			not_held(s, lo, hi);
+	while (protocol_next_range(&ranges, &len, &run.lo, &run.hi)) {
+		if (!lease_has(lease, run.lo, run.hi)) {
+			not_held(s, run.lo, run.hi);
 			return;
 		}
+		if (r->verb == REQ_ACK && !subscription_has_room(sub, lease, &run, &more)) {
+			session_error(s, MESS_LIMIT, "the place of this subscription is full: settle what comes first");
+			return;
+		}
+	}
 	/* A full place hands out nothing until acks make room in it; what is put off has its time. */
 	if (r->verb == REQ_NACK || subscription_is_full(sub))
 		delivery_topic_changed(s->host->delivery, sub->topic);
@@ -151,6 +157,24 @@ later(struct session *s, const struct failed *f, uint64_t ms, bool counted)
 		session_ok_durable(s, "later %llu", (unsigned long long)ms);
 }
 
+/* A letter of it would call whole what is not. */
+static void
+settle_damaged(struct session *s, const struct failed *f)
+{
+	struct range run = { f->seq, f->seq };
+	enum mess_err err;
+
+	store_say(s->host->store, "%s: message %llu is dead, and damaged: there is no letter of it",
+	    f->sub->topic->name, (unsigned long long)f->seq);
+	err = f->lease != NULL ? subscription_ack(f->sub, f->lease, &run, PLACE_DAMAGED) :
+	    subscription_settle(f->sub, f->seq, PLACE_DAMAGED);
+	delivery_topic_changed(s->host->delivery, f->sub->topic);
+	if (err != MESS_OK)
+		session_error(s, err, "%s", mess_strerror(err));
+	else
+		session_ok_durable(s, "dead");
+}
+
 /* When NAME.dead takes nothing the message is not lost: it waits. */
 static void
 give_up(struct session *s, const struct failed *f)
@@ -163,7 +187,13 @@ give_up(struct session *s, const struct failed *f)
 		return;
 	}
 	if (err == MESS_OK) {
+		/* It may have made room in a full place. */
+		delivery_topic_changed(s->host->delivery, f->sub->topic);
 		session_ok_durable(s, "dead");
+		return;
+	}
+	if (err == MESS_CORRUPT) {
+		settle_damaged(s, f);
 		return;
 	}
 	store_say(s->host->store, "%s: message %llu is dead, but %s.dead does not take it: %s; it waits",
@@ -200,7 +230,7 @@ request_fail(struct session *s, const struct input_item *item)
 		return;
 	if (!lease_has(f.lease, r->seq, r->seq))
 		not_held(s, r->seq, r->seq);
-	else if (lease_holds(f.lease, r->seq))
+	else if (!lease_drop_void(f.lease, r->seq) && lease_holds(f.lease, r->seq))
 		fail(s, &f);
 	else
 		session_ok(s, "later 0"); /* somebody moved the subscription: it is not this consumer's any more */

@@ -84,6 +84,7 @@ request_sub_remove(struct session *s, const struct request *r)
 		return;
 	sub->gone = true; /* what its consumers hold is not given back: nobody is there to get it */
 	delivery_sub_gone(s->host->delivery, sub);
+	session_lost_own(s);
 	if ((err = subscription_remove(sub)) != MESS_OK)
 		sub->gone = false;
 	answer(s, err);

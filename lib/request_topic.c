@@ -263,6 +263,7 @@ delete_topic(struct session *s, struct topic *t)
 	intake_remove(s->host->intake, t);
 	retention_remove(s->host->retention, t);
 	delivery_topic_gone(s->host->delivery, t);
+	session_lost_own(s);
 	return MESS_OK;
 }
 

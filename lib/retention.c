@@ -93,8 +93,11 @@ lose(struct topic *t, uint64_t n, enum log_count why)
 	if ((err = subscriptions_forget(t, n, as[why])) != MESS_OK ||
 	    (err = log_free_below(t->log, n, why)) != MESS_OK)
 		return err;
-	if (t->retention != NULL)
-		retention_room(t);
+	if (t->retention == NULL)
+		return MESS_OK;
+	retention_room(t);
+	if (t->retention->setup.lost != NULL)
+		t->retention->setup.lost(t->retention->setup.arg, t);
 	return MESS_OK;
 }
 
@@ -310,6 +313,7 @@ retention_changed(struct retention *r, struct topic *t)
 	set_due(r, t, 0);
 	look_soon(r, t);
 	retention_room(t);
+	retention_stored(t); /* a lower limit holds for what is there */
 }
 
 void

@@ -11,16 +11,17 @@
 
 #include "base/loop.h"
 
-/* "SECONDS.NANOSECONDS" as milliseconds of the time of day, rounded up; 0 for what is none. */
+/* "SECONDS.NANOSECONDS" as milliseconds of the time of day, rounded up and at most for ever; 0 for what is none. */
 static uint64_t
 read_time(const char *text, size_t len)
 {
 	const char *end = text + len;
 	uint64_t sec, ns = 0;
 
-	if (!record_read_number(&text, end, &sec) || sec > UINT64_MAX / 2000 || end - text != 10 ||
-	    *text++ != '.')
+	if (!record_read_number(&text, end, &sec) || end - text != 10 || *text++ != '.')
 		return 0;
+	if (sec > UINT64_MAX / 2000)
+		return UINT64_MAX / 2;
 	for (; text < end; text++)
 		ns = ns * 10 + (uint64_t)(*text - '0');
 	return sec * 1000 + (ns + 999999) / 1000000;

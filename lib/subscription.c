@@ -13,6 +13,8 @@
 
 #include "base/loop.h"
 
+#define AGAIN_MS 1000	/* until what found no room in the place is looked at again */
+
 /* --- the place in the commit -------------------------------------------- */
 
 /* Room in the commit being gathered, before anything is changed. */
@@ -26,6 +28,9 @@ subscription_join(struct subscription *s)
 		return MESS_SICK;
 	if (s->part.joined)
 		return MESS_OK;
+	/* Here, where its failing is one request's: in the commit it would make the spool sick. */
+	if ((err = subscription_open(s)) != MESS_OK)
+		return err;
 	s->part.most = PLACE_SIZE + 512;
 	if ((err = store_room(store, s->part.most)) != MESS_OK)
 		return err;
@@ -76,7 +81,7 @@ unknown_until(const struct subscription *s, uint64_t last)
 bool
 subscription_is_full(const struct subscription *s)
 {
-	return s->place.settled.count + s->place.attempts.count >= PLACE_RANGES_MAX - 4;
+	return place_must(&s->place) >= PLACE_RANGES_MAX - 4 || s->place.attempts.count >= 2 * PLACE_RANGES_MAX;
 }
 
 static bool
@@ -149,6 +154,8 @@ subscription_lease(struct subscription *s, struct lease *lease, const struct han
 
 	if ((err = ranges_add(&lease->held, h->run.lo, h->run.hi)) != MESS_OK)
 		return err;
+	/* With the next commit, so that after a crash it is known to have been tried. */
+	ERR_IGNORE(subscription_join(s)); /* a sick spool hands out what is durable */
 	if (h->run.lo >= s->place.next) {
 		s->place.next = h->run.hi + 1;
 		return MESS_OK;
@@ -269,11 +276,21 @@ settle(struct subscription *s, const struct range *run, enum place_count how)
 	return err;
 }
 
+/* Settled, do these numbers become one with what is settled already? */
+static bool
+touches_settled(const struct subscription *s, const struct range *run)
+{
+	const struct ranges *set = &s->place.settled;
+
+	return run->lo <= s->place.floor || ranges_contain(set, run->lo - 1, run->lo - 1) ||
+	    ranges_contain(set, run->hi + 1, run->hi + 1);
+}
+
 /* The place is full: what comes first must be settled first. */
 static bool
-has_room(const struct subscription *s, uint64_t lo)
+has_room(const struct subscription *s, size_t ranges)
 {
-	return lo <= s->place.floor || s->place.settled.count < PLACE_RANGES_MAX - 1;
+	return ranges == 0 || place_must(&s->place) + ranges < PLACE_RANGES_MAX;
 }
 
 /* The next part of run that the consumer holds; false when none is left. */
@@ -289,6 +306,48 @@ held_part(const struct lease *lease, const struct range *run, struct range *out)
 	return true;
 }
 
+/*
+ * The next part of run whose answer is for what the consumer holds.  A
+ * number that was taken away and handed out again to the same consumer is
+ * answered twice, and the first answer is the old copy's.
+ */
+static bool
+answered_part(const struct lease *lease, const struct range *run, struct range *out)
+{
+	struct range left = *run;
+	const struct range *v;
+
+	while (held_part(lease, &left, out)) {
+		if ((v = ranges_from(&lease->voided, out->lo)) == NULL || v->lo > out->hi)
+			return true;
+		if (v->lo > out->lo) {
+			out->hi = v->lo - 1;
+			return true;
+		}
+		if (v->hi >= run->hi)
+			return false;
+		left.lo = v->hi + 1;
+	}
+	return false;
+}
+
+bool
+lease_drop_void(struct lease *lease, uint64_t seq)
+{
+	return ranges_contain(&lease->voided, seq, seq) && ranges_remove(&lease->voided, seq, seq) == MESS_OK;
+}
+
+bool
+subscription_has_room(const struct subscription *s, const struct lease *lease, const struct range *run,
+    size_t *ranges)
+{
+	struct range left = *run, part;
+
+	for (; answered_part(lease, &left, &part); left.lo = part.hi + 1)
+		*ranges += !touches_settled(s, &part);
+	return has_room(s, *ranges);
+}
+
 enum mess_err
 subscription_ack(struct subscription *s, struct lease *lease, const struct range *run,
     enum place_count how)
@@ -296,17 +355,15 @@ subscription_ack(struct subscription *s, struct lease *lease, const struct range
 	struct range left = *run, part;
 	enum mess_err err;
 
-	if ((err = ranges_remove(&lease->voided, run->lo, run->hi)) != MESS_OK)
-		return err;
-	for (; held_part(lease, &left, &part); left.lo = part.hi + 1) {
-		if (!has_room(s, part.lo))
+	for (; answered_part(lease, &left, &part); left.lo = part.hi + 1) {
+		if (!has_room(s, !touches_settled(s, &part)))
 			return MESS_LIMIT;
 		if ((err = subscription_join(s)) != MESS_OK ||
 		    (err = ranges_remove(&lease->held, part.lo, part.hi)) != MESS_OK ||
 		    (err = settle(s, &part, how)) != MESS_OK)
 			return err;
 	}
-	return MESS_OK;
+	return ranges_remove(&lease->voided, run->lo, run->hi);
 }
 
 enum mess_err
@@ -317,14 +374,26 @@ subscription_defer(struct subscription *s, struct lease *lease, const struct ran
 	struct range left = *run, part;
 	enum mess_err err;
 
-	if ((err = ranges_remove(&lease->voided, run->lo, run->hi)) != MESS_OK)
-		return err;
-	for (; held_part(lease, &left, &part); left.lo = part.hi + 1)
+	for (; answered_part(lease, &left, &part); left.lo = part.hi + 1) {
+		if (s->place.attempts.count >= ATTEMPTS_MOST)
+			return MESS_LIMIT;
 		if ((err = subscription_join(s)) != MESS_OK ||
 		    (err = ranges_remove(&lease->held, part.lo, part.hi)) != MESS_OK ||
 		    (err = come_back(s, &part, &wait, counted)) != MESS_OK)
 			return err;
-	return MESS_OK;
+	}
+	return ranges_remove(&lease->voided, run->lo, run->hi);
+}
+
+enum mess_err
+subscription_take_back(struct subscription *s, struct lease *lease, const struct range *run)
+{
+	static const struct attempt ready = { .state = ATTEMPT_READY };
+	enum mess_err err;
+
+	if ((err = ranges_remove(&lease->held, run->lo, run->hi)) != MESS_OK)
+		return err;
+	return come_back(s, run, &ready, true);
 }
 
 /* --- leases by time ----------------------------------------------------- */
@@ -338,6 +407,8 @@ subscription_hold(struct subscription *s, struct lease *lease, uint64_t seq, con
 	held.lo = held.hi = seq;
 	held.state = ATTEMPT_HELD;
 	held.count = subscription_tries(s, seq);
+	if (!has_room(s, 1))
+		return MESS_LIMIT; /* it would not be good across a restart */
 	if ((err = subscription_join(s)) != MESS_OK || (err = attempts_put(&s->place.attempts, &held)) != MESS_OK)
 		return err;
 	return ranges_remove(&lease->held, seq, seq);
@@ -360,7 +431,7 @@ subscription_settle(struct subscription *s, uint64_t seq, enum place_count how)
 	struct range run = { seq, seq };
 	enum mess_err err;
 
-	if (!has_room(s, seq))
+	if (!has_room(s, !touches_settled(s, &run)))
 		return MESS_LIMIT;
 	return (err = subscription_join(s)) != MESS_OK ? err : settle(s, &run, how);
 }
@@ -399,14 +470,19 @@ free_part(struct subscription *s, const struct range *run, struct range *out)
 	return true;
 }
 
+/* Without room in the place it is looked at again: settled, it would push out what is. */
 static enum mess_err
 pass_part(struct subscription *s, const struct range *part, enum place_count why, bool may_settle)
 {
+	struct attempt later = { .state = ATTEMPT_WAITING, .due = loop_now() + AGAIN_MS, .again = true };
+
 	if (part->lo == s->place.next)
 		s->place.next = part->hi + 1;
-	if (may_settle)
-		return settle(s, part, why);
-	return attempts_clear(&s->place.attempts, part->lo, part->hi);
+	if (!may_settle)
+		return attempts_clear(&s->place.attempts, part->lo, part->hi);
+	if (!has_room(s, !touches_settled(s, part)))
+		return come_back(s, part, &later, false);
+	return settle(s, part, why);
 }
 
 enum mess_err

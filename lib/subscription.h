@@ -93,13 +93,20 @@ NODISCARD enum mess_err subscription_lease(struct subscription *s, struct lease 
 bool lease_has(const struct lease *lease, uint64_t lo, uint64_t hi);
 /* Is this one? */
 bool lease_holds(const struct lease *lease, uint64_t seq);
+/* Is an answer about it for a copy that was taken away?  Then that is answered. */
+bool lease_drop_void(struct lease *lease, uint64_t seq);
 
 /*
  * What a consumer has (lease_has) ends, in the commit being gathered; what
  * is void does nothing.  ack: settled; MESS_LIMIT when the place has no room
  * for more that is out of order: nothing is then changed.  defer: ready
- * again at due, counted as a try or not.
+ * again at due, counted as a try or not; MESS_LIMIT when too much was given
+ * back apart from each other.  Before several acks: subscription_has_room
+ * adds the ranges that one more would begin to *ranges, false when there is
+ * no room for them.
  */
+bool subscription_has_room(const struct subscription *s, const struct lease *lease,
+    const struct range *run, size_t *ranges);
 NODISCARD enum mess_err subscription_ack(struct subscription *s, struct lease *lease,
     const struct range *run, enum place_count how);
 NODISCARD enum mess_err subscription_defer(struct subscription *s, struct lease *lease,
@@ -143,6 +150,11 @@ NODISCARD enum mess_err subscription_release(struct subscription *s, uint64_t *c
 
 /* Between the subscription*.c files: room and a part in the commit being gathered. */
 NODISCARD enum mess_err subscription_join(struct subscription *s);
+/* Its file, until nobody consumes and the commit is over. */
+NODISCARD enum mess_err subscription_open(struct subscription *s);
+/* A run that a consumer holds is ready again, counted as a try. */
+NODISCARD enum mess_err subscription_take_back(struct subscription *s, struct lease *lease,
+    const struct range *run);
 /* The floor rises to n, if it is lower, and over what is settled without a gap. */
 NODISCARD enum mess_err subscription_raise(struct subscription *s, uint64_t n);
 /* What all have settled may go. */

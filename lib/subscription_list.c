@@ -23,8 +23,8 @@
 /* --- the place in the commit -------------------------------------------- */
 
 /* Open for puts; closed again when nobody consumes and the commit is over. */
-static enum mess_err
-open_file(struct subscription *s)
+enum mess_err
+subscription_open(struct subscription *s)
 {
 	struct journal_name as = *log_name(s->topic->log);
 	enum mess_err err;
@@ -47,7 +47,7 @@ place_put(void *arg)
 	enum mess_err err;
 	char *p;
 
-	if ((err = open_file(s)) != MESS_OK || (err = journal_put(store_journal(log_store(s->topic->log)),
+	if ((err = journal_put(store_journal(log_store(s->topic->log)),
 	    s->file, 0, place_len(&s->place), &p)) != MESS_OK)
 		return err;
 	place_write(&s->place, p);
@@ -71,7 +71,7 @@ subscription_attach(struct subscription *s, struct lease *lease)
 {
 	enum mess_err err;
 
-	if ((err = open_file(s)) != MESS_OK)
+	if ((err = subscription_open(s)) != MESS_OK)
 		return err;
 	s->consumers++;
 	TAILQ_INSERT_TAIL(&s->leases, lease, link);
@@ -176,15 +176,36 @@ find_leased(struct subscription *s)
 
 /*
  * A damaged place costs no message: the subscription begins again at the
- * oldest one kept, loudly, and what it had settled comes twice.
+ * oldest one kept, loudly, and what it had settled comes twice.  Made anew
+ * on disk, so that it does so once.
  */
 static void
 begin_again(struct subscription *s)
 {
+	struct place *p = &s->place;
+	uint64_t first = log_first(s->topic->log);
+	char match[PLACE_MATCH_MAX + 1];
+
 	store_say(log_store(s->topic->log), "%s: subscription %s: its place is damaged; it begins again",
 	    s->topic->name, s->name);
-	s->place = (struct place){ .id = ((uint64_t)arc4random() << 32) | arc4random(),
-		.start = log_first(s->topic->log), .floor = log_first(s->topic->log) };
+	(void)strlcpy(match, p->match, sizeof match); /* the same size; "" where that is damaged, too */
+	*p = (struct place){ .id = ((uint64_t)arc4random() << 32) | arc4random(), .owner = p->owner,
+		.start = first, .floor = first, .next = first };
+	(void)strlcpy(p->match, match, sizeof p->match); /* likewise */
+	if (!store_is_sick(log_store(s->topic->log)))
+		ERR_IGNORE(place_replace(s->topic->dir, s->name, p)); /* else it begins again with the next start */
+}
+
+/* What it never was: a place ahead of its log would pass over what is published next. */
+static void
+hold_back(struct place *p, uint64_t end)
+{
+	if (p->floor > end) {
+		p->start -= p->floor - end;
+		p->floor = end;
+	}
+	if (p->next > end)
+		p->next = end;
 }
 
 static enum mess_err
@@ -201,8 +222,7 @@ load_one(struct subscriptions *set, struct topic *t, const char *name)
 		begin_again(s);
 		err = MESS_OK;
 	}
-	if (s->place.next > log_durable(t->log))
-		s->place.next = log_durable(t->log);
+	hold_back(&s->place, log_durable(t->log));
 	if (err != MESS_OK || (err = find_leased(s)) != MESS_OK) {
 		subscription_free(s);
 		return err;
@@ -351,7 +371,8 @@ subscription_make(struct topic *t, const struct subscription_setup *setup, struc
 	struct subscription *s;
 	enum mess_err err;
 
-	if ((err = subscriptions_of(t, &set)) != MESS_OK)
+	/* It may begin behind what is only gathered: numbers that a crash would give to others. */
+	if ((err = store_commit(log_store(t->log))) != MESS_OK || (err = subscriptions_of(t, &set)) != MESS_OK)
 		return err;
 	if (set->count >= LIMIT_SUBSCRIPTIONS)
 		return MESS_LIMIT;

@@ -101,14 +101,11 @@ subscription_release(struct subscription *s, uint64_t *count)
 		while (lease->held.count > 0) {
 			struct range r = lease->held.r[0];
 
-			if ((err = subscription_defer(s, lease, &r, 0, true)) != MESS_OK ||
+			if ((err = subscription_take_back(s, lease, &r)) != MESS_OK ||
 			    (err = ranges_add(&lease->voided, r.lo, r.hi)) != MESS_OK)
 				return err;
 		}
-	for (size_t i = 0; i < set->count; i++)
-		if (set->a[i].state == ATTEMPT_HELD)
-			set->a[i].due = 0;
-	(void)attempts_expire(set, loop_now()); /* counted above */
+	attempts_end_holds(set, loop_now());
 	*count = counts.leased;
 	return MESS_OK;
 }

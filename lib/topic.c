@@ -612,13 +612,10 @@ topic_set(struct topics *t, struct topic *topic, const struct conf_topic *settin
  * a start that finds it without its file finishes that.
  */
 static enum mess_err
-bury(struct topics *t, struct topic *topic)
+bury(int tombs, const struct topic *topic)
 {
-	AUTO_FD int tombs = -1;
 	enum mess_err err;
 
-	if ((err = fs_open_dir(t->dir, ".tomb", &tombs)) != MESS_OK)
-		return err;
 	if (renameat(topic->dir, TOPIC_FILE, tombs, topic->name) == -1)
 		return err_from_errno();
 	if ((err = fs_sync(tombs)) != MESS_OK)
@@ -646,15 +643,17 @@ move_to_trash(struct topics *t, const char *name, const char *incarnation)
 enum mess_err
 topic_delete(struct topics *t, struct topic *topic)
 {
+	AUTO_FD int tombs = -1;
 	struct trash *trash;
 	char path[STORE_HEX_LEN + 8];
 	enum mess_err err;
 
 	(void)snprintf(path, sizeof path, ".trash/%s", topic->conf.incarnation); /* fits by its size */
-	if ((err = store_commit(t->store)) != MESS_OK ||
+	if ((err = fs_open_dir(t->dir, ".tomb", &tombs)) != MESS_OK ||
+	    (err = store_commit(t->store)) != MESS_OK ||
 	    (err = trash_new(t, path, &trash)) != MESS_OK)
 		return err;
-	if ((err = bury(t, topic)) != MESS_OK ||
+	if ((err = bury(tombs, topic)) != MESS_OK ||
 	    (err = move_to_trash(t, topic->name, topic->conf.incarnation)) != MESS_OK) {
 		/* Half deleted, or not known to be: nothing may be promised in it. */
 		journal_fail(store_journal(t->store));

@@ -440,3 +440,10 @@ sampled() {
 	done
 	run -66 mess-topic purge --dry-run nosuch
 }
+
+@test "keep: a lower limit holds at once for what is there, where the oldest go" {
+	seq 100 | mess-pub -l t
+	mess-topic set t --max-messages 5 --full drop-oldest
+	run -0 mess-topic stat --json t
+	assert_equal "$(jq -c '.[0]|[.present,.dropped]' <<<"$output")" '[5,95]'
+}

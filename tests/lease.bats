@@ -587,3 +587,98 @@ wakes_of() {
 	mess-pub -m m3 t
 	assert_equal "$(mess-sub -e -l t)" m3
 }
+
+# --- what is gone ------------------------------------------------------------------
+
+@test "lease: an answer about a deleted topic's message settles nothing of the new one of its name" {
+	mess-pub -m old logs.a
+	open c
+	say c 'SUB logs.* s' 'TAKE 5'
+	wait_for "$MESS_PATIENCE" grep -q '^MSG logs.a' c.out
+	mess-topic delete logs.a
+	mess-pub -m new logs.a
+	say c 'ACK logs.a 1' 2>/dev/null || :
+	wait_for "$MESS_PATIENCE" process_ended "${talker[c]}"
+	run -0 mess-sub -e -s s logs.a
+	assert_output new
+}
+
+@test "lease: who consumes a pattern is there when its last topic goes" {
+	mess-topic create logs.a
+	open c
+	say c 'SUB logs.* s' 'TAKE 5'
+	wait_for "$MESS_PATIENCE" grep -q '^OK$' c.out
+	mess-topic delete logs.a
+	mess-pub -m new logs.b
+	wait_for "$MESS_PATIENCE" grep -q '^MSG logs.b' c.out
+}
+
+@test "lease: who removes what it consumes hears so" {
+	mess-topic create q
+	open c
+	say c 'SUB q s' 'SUBRM q s'
+	wait_for "$MESS_PATIENCE" process_ended "${talker[c]}"
+	assert_equal "$(grep -c '^OK' c.out)" 3
+	mess-topic create r
+	open d
+	say d 'SUB r s' 'DELETE r'
+	wait_for "$MESS_PATIENCE" process_ended "${talker[d]}"
+	assert_equal "$(grep -c '^OK' d.out)" 3
+}
+
+@test "lease: acks that a full place has no room for change nothing, and what makes room wakes who waits" {
+	seq 4200 | mess-pub -l q
+	open c
+	say c 'SUB q s' 'TAKE 4100'
+	wait_for "$MESS_PATIENCE" grep -q '^mess1 4100 ' c.out
+	for i in $(seq 2 200 3992); do
+		say c "ACK q $(seq -s ' ' "$i" 2 $((i + 198 < 3992 ? i + 198 : 3992)))"
+	done
+	say c "ACK q 3996 3998 4000 4002 4004"
+	wait_for "$MESS_PATIENCE" grep -q '^ERR limit' c.out
+	# Each of them is still in hand.
+	say c "NACK q 3996" "NACK q 4004"
+	open b
+	say b 'SUB q s' 'TAKE 3'
+	wait_for "$MESS_PATIENCE" grep -q '^OK$' b.out
+	refute grep -q usage c.out
+	mess-topic purge q --before @99999999999
+	mess-pub -m later q
+	wait_for "$MESS_PATIENCE" grep -q later b.out
+}
+
+@test "lease: a connection has at most 64 patterns" {
+	open c
+	for i in $(seq 65); do
+		say c "SUB x.$i.* s"
+	done
+	wait_for "$MESS_PATIENCE" grep -q '^ERR limit a connection has at most 64 patterns' c.out
+	assert_equal "$(grep -c '^OK 0' c.out)" 64
+}
+
+@test "lease: a large body that is damaged is dead without a letter that calls it whole" {
+	head -c 300000 /dev/zero | tr '\0' a | mess-pub q
+	mess-topic stat q >/dev/null
+	body=$(echo "$MESS_SPOOL"/q/cur/*.body)
+	printf XXXXXX | dd of="$body" bs=1 seek=1000 conv=notrunc status=none
+	open c
+	say c 'SUB q default' 'TAKE 1'
+	wait_for "$MESS_PATIENCE" grep -q '^MSG q' c.out
+	say c 'DEAD q 1 0'
+	wait_for "$MESS_PATIENCE" grep -q '^OK dead' c.out
+	assert_equal "$(stat_of q damaged default)" 1
+	run mess-sub -e q.dead
+	assert_output ""
+}
+
+@test "lease: what was handed out before a crash of the engine comes as tried" {
+	mess-pub -m x q
+	open c
+	say c 'SUB q s' 'TAKE 1'
+	wait_for "$MESS_PATIENCE" grep -q '^MSG q 1 [0-9]* 1$' c.out
+	mess-pub -m "a commit" other
+	deliverd_kill
+	deliverd_start
+	run -0 mess-sub -e -s s -F '%a\n' q
+	assert_output 2
+}

@@ -51,11 +51,13 @@ settle_one(const struct judged *j, uint64_t n)
 {
 	struct sub *s = judged_sub_asked(j);
 
-	if (holds(j, n) && j->a->verb == V_ACK)
+	/* Of two copies the first answer is for the one that was taken away. */
+	if (voided_has(j->c, s->topic, s->name, n))
+		voided_take(j->c, s->topic, s->name, n);
+	else if (holds(j, n) && j->a->verb == V_ACK)
 		ref_settle(s, n, PLACE_ACKED);
 	else if (holds(j, n))
 		wait_until(num_of(s, n), j->a->sent + 1000, loop_now() + 1000);
-	voided_take(j->c, s->topic, s->name, n);
 }
 
 /* ACK and NACK: all or nothing. */
@@ -136,14 +138,14 @@ judge_fail(const struct judged *j)
 {
 	uint64_t n = j->a->r[0].lo;
 
-	if (holds(j, n)) {
+	if (voided_has(j->c, j->a->topic, j->a->sub, n)) {
 		voided_take(j->c, j->a->topic, j->a->sub, n);
-		judge_failed(j, j->a->verb == V_DEAD,
-		    j->c->max_attempts > 0 ? j->c->max_attempts : LIMIT_ATTEMPTS);
-	} else if (has(j, n)) {
 		if (!judged_says(j, "later 0"))
 			judged_refuse(j, "later 0");
-	} else
+	} else if (holds(j, n))
+		judge_failed(j, j->a->verb == V_DEAD,
+		    j->c->max_attempts > 0 ? j->c->max_attempts : LIMIT_ATTEMPTS);
+	else
 		judged_want_error(j, "usage");
 }
 

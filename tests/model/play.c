@@ -172,6 +172,11 @@ redrive(int t)
 static void
 remove_sub(int t, int s)
 {
+	/* Who has other topics, or a pattern, goes on, unless something is in its hands, or on its way there. */
+	for (int i = 1; i < CLIENTS; i++)
+		if (w.clients[i].fd != -1 && i != KID && client_consumes(&w.clients[i], t, s) &&
+		    (w.clients[i].joins > 1 || w.clients[i].pattern))
+			go(i);
 	(void)play_ask(CONTROL, V_SUBRM, t, s);
 	wire_say(CONTROL, "SUBRM %s %s\n", topic_name(t), sub_names[s]);
 }

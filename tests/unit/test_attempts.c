@@ -60,7 +60,7 @@ is_same(const struct attempt *is, struct known *want)
 }
 
 static bool
-is_model(const struct attempts *set, struct known *model)
+is_model(struct attempts *set, struct known *model)
 {
 	uint64_t due = NEVER, first = NEVER, total[4] = { 0 };
 
@@ -80,8 +80,9 @@ is_model(const struct attempts *set, struct known *model)
 	for (int state = 0; state < 4; state++)
 		if (attempts_total(set, (enum attempt_state)state, 0) != total[state])
 			return false;
-	return attempts_next_due(set) == due && (attempts_ready(set) == NULL ? NEVER :
-	    attempts_ready(set)->lo) == first;
+	if (set->held != total[ATTEMPT_HELD] || attempts_next_due(set) > due)
+		return false;
+	return (attempts_ready(set) == NULL ? NEVER : attempts_ready(set)->lo) == first;
 }
 
 /* Times from 1 on: what is due at 0 would be ready in a total at 0. */

@@ -4,6 +4,7 @@
  * are among the last IDS_SLOTS, taken back with the batch they were in.
  */
 #include "ids.h"
+#include "publish.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -448,5 +449,17 @@ TEST("ids: after a crash what was committed is known, the rest is not")
 	storage_open(&b.g);
 	open_ids(&b);
 	CHECK(find(&b, "committed") == 5 && find(&b, "gathered") == 0 && b.g.said == 0);
+	end(&b);
+}
+
+TEST("ids: so many that a commit has no room for more make one, and are no error")
+{
+	struct publish_batch many = { .count = 1000, .bytes = 100000, .asks = 1000 };
+	struct publish_mark mark;
+	struct bench b;
+
+	begin(&b);
+	for (int i = 0; i < 40; i++)
+		CHECK(publish_begin(b.g.topic, &many, &mark) == MESS_OK);
 	end(&b);
 }

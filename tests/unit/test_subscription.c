@@ -5,6 +5,9 @@
  */
 #include "subscription.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "base/loop.h"
 #include "storage.h"
 
@@ -402,6 +405,14 @@ TEST("subscription: a place that is damaged begins again, loudly, and loses noth
 	find_sub(&b);
 
 	CHECK(b.g.said == 1 && ready(b.sub, 9, &r) && r.lo == 1 && r.hi == 4);
+
+	/* Once: what it settles from now on stays settled. */
+	attach(&b, 0);
+	CHECK(take(&b, 0, 4));
+	ack(&b, 0, 1, 4);
+	storage_commit(&b.g);
+	reopen(&b);
+	CHECK(b.g.said == 1 && !ready(b.sub, 9, &r));
 	end(&b);
 }
 
@@ -756,9 +767,10 @@ TEST("subscription: a release takes back what consumers have and what is held, e
 	CHECK(subscription_held(b.sub, 4, 4711, 1000) == MESS_NOSUB && subscription_tries(b.sub, 4) == 1);
 	CHECK(subscription_ready(b.sub, 99, &h) && h.run.lo == 1 && h.run.hi == 2 && h.tries == 1);
 	CHECK(is_void(&b, 0, 1) && !lease_has(&b.leased[0], 1, 1) && is_void(&b, 0, 6));
-	/* Handed to it once more it is its to settle. */
+	/* Handed to it once more it is its to settle; of 2 the old copy is answered first. */
 	CHECK(subscription_lease(b.sub, &b.leased[0], &h) == MESS_OK);
-	CHECK(settle(b.sub, &b.leased[0], &h.run) == MESS_OK && b.sub->place.floor == 4);
+	CHECK(settle(b.sub, &b.leased[0], &h.run) == MESS_OK && b.sub->place.floor == 2);
+	CHECK(settle(b.sub, &b.leased[0], &(struct range){ 2, 2 }) == MESS_OK && b.sub->place.floor == 4);
 	CHECK(account_holds(b.sub));
 	end(&b);
 }
@@ -896,5 +908,139 @@ TEST("subscription: the only one that begins late lets what lies before it go")
 
 	CHECK(log_first(storage_log(&b.g)) == 8 && account_holds(late));
 	subscription_detach(late, &lease);
+	end(&b);
+}
+
+/* --- the place's room ----------------------------------------------------------- */
+
+/* Takes all, and settles every second one: more ranges than a place has room for. */
+static void
+fill_place(struct bench *b, uint64_t count)
+{
+	struct range one;
+	struct handout h;
+
+	publish(b, (int)count);
+	attach(b, 0);
+	while (subscription_ready(b->sub, UINT64_MAX, &h))
+		CHECK(subscription_lease(b->sub, &b->leased[0], &h) == MESS_OK);
+	for (uint64_t n = 2; n <= count; n += 2) {
+		one = (struct range){ n, n };
+		if (settle(b->sub, &b->leased[0], &one) != MESS_OK)
+			break;
+	}
+}
+
+static bool
+place_fits(const struct subscription *s)
+{
+	return place_must(&s->place) < PLACE_RANGES_MAX && place_len(&s->place) <= PLACE_SIZE;
+}
+
+TEST("subscription: what is passed by never makes a place larger than its file")
+{
+	struct bench b;
+
+	begin(&b);
+	fill_place(&b, 6000);
+	detach(&b, 0);
+	for (uint64_t n = 4001; n <= 6000; n += 2)
+		CHECK(subscription_pass(b.sub, &(struct range){ n, n }, PLACE_EXPIRED) == MESS_OK);
+	CHECK(place_fits(b.sub) && account_holds(b.sub));
+	storage_commit(&b.g);
+
+	reopen(&b);
+	CHECK(b.g.said == 0 && place_fits(b.sub) && account_holds(b.sub));
+	end(&b);
+}
+
+TEST("subscription: a hold is refused where it would not survive a reopening, and pushed out by nothing")
+{
+	struct attempt hold = { .token = 7, .uid = 1000, .due = loop_now() + 60000 };
+	struct bench b;
+
+	begin(&b);
+	publish(&b, 1);
+	attach(&b, 1);
+	CHECK(take(&b, 1, 1) && subscription_hold(b.sub, &b.leased[1], 1, &hold) == MESS_OK);
+	fill_place(&b, 5000);
+	CHECK(subscription_hold(b.sub, &b.leased[0], 4999, &hold) == MESS_LIMIT);
+	storage_commit(&b.g);
+
+	reopen(&b);
+	CHECK(subscription_held(b.sub, 1, 7, 1000) == MESS_OK);
+	CHECK(subscription_held(b.sub, 4999, 7, 1000) == MESS_NOSUB && account_holds(b.sub));
+	end(&b);
+}
+
+TEST("subscription: several acks fit together, or it is said before the first")
+{
+	size_t more = 0;
+	struct bench b;
+
+	begin(&b);
+	fill_place(&b, 5000);
+	CHECK(!subscription_has_room(b.sub, &b.leased[0], &(struct range){ 4999, 4999 }, &more));
+	/* What touches settled ones needs no more ranges. */
+	more = 0;
+	CHECK(subscription_has_room(b.sub, &b.leased[0], &(struct range){ 3, 3 }, &more) && more == 0);
+	CHECK(subscription_has_room(b.sub, &b.leased[0], &(struct range){ 1, 1 }, &more) && more == 0);
+	end(&b);
+}
+
+TEST("subscription: of two copies in one consumer's hands the first answer is the old one's")
+{
+	struct range one = { 1, 1 }, both = { 1, 2 };
+	struct handout h;
+	uint64_t count;
+	struct bench b;
+
+	begin(&b);
+	publish(&b, 2);
+	attach(&b, 0);
+	CHECK(take(&b, 0, 2) && subscription_release(b.sub, &count) == MESS_OK && count == 2);
+	CHECK(subscription_ready(b.sub, 2, &h) && h.run.lo == 1 && h.run.hi == 2);
+	CHECK(subscription_lease(b.sub, &b.leased[0], &h) == MESS_OK);
+
+	CHECK(settle(b.sub, &b.leased[0], &one) == MESS_OK && b.sub->place.floor == 1);
+	CHECK(lease_holds(&b.leased[0], 1));
+	CHECK(settle(b.sub, &b.leased[0], &both) == MESS_OK && b.sub->place.floor == 2);
+	CHECK(lease_holds(&b.leased[0], 2) && !lease_holds(&b.leased[0], 1));
+	CHECK(settle(b.sub, &b.leased[0], &(struct range){ 2, 2 }) == MESS_OK && b.sub->place.floor == 3);
+	CHECK(account_holds(b.sub));
+	end(&b);
+}
+
+TEST("subscription: one that is made beside what is only gathered begins with what is durable")
+{
+	struct subscription_setup setup = { .name = "late", .owner = 1000, .match = "" };
+	struct subscription *late;
+	struct bench b;
+
+	begin(&b);
+	(void)storage_append(&b.g, 3);
+	setup.from = log_next(storage_log(&b.g));
+	CHECK(subscription_make(b.g.topic, &setup, &late) == MESS_OK);
+	CHECK(late->place.floor <= log_durable(storage_log(&b.g)));
+	end(&b);
+}
+
+TEST("subscription: without a descriptor for its place one request fails, and the spool is not sick")
+{
+	struct rlimit was, none;
+	struct bench b;
+	int next;
+
+	begin(&b);
+	publish(&b, 3);
+	next = dup(b.g.spool.dir);
+	CHECK(next != -1 && getrlimit(RLIMIT_NOFILE, &was) == 0);
+	(void)close(next);
+	none = (struct rlimit){ (rlim_t)next, was.rlim_max };
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	CHECK(subscription_seek(b.sub, 2) != MESS_OK);
+	CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
+	storage_commit(&b.g);
+	CHECK(!store_is_sick(log_store(storage_log(&b.g))) && subscription_seek(b.sub, 2) == MESS_OK);
 	end(&b);
 }
