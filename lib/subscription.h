@@ -27,6 +27,7 @@ struct subscription {
 	unsigned consumers;
 	struct journal_file *file;	/* open while there are consumers, or something to commit */
 	struct store_part part;
+	bool damaged;			/* its file: made anew when it is needed */
 	bool gone;			/* removed: its consumers let go */
 	TAILQ_ENTRY(subscription) link;
 };

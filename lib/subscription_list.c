@@ -32,6 +32,10 @@ subscription_open(struct subscription *s)
 
 	if (s->file != NULL)
 		return MESS_OK;
+	/* Made anew before its first change: that would go into a file which does not check, and begin again. */
+	if (s->damaged && (err = place_replace(s->topic->dir, s->name, &s->place)) != MESS_OK)
+		return err;
+	s->damaged = false;
 	if ((err = place_open_file(s->topic->dir, s->name, &fd)) != MESS_OK)
 		return err;
 	as.kind = JOURNAL_PLACE;
@@ -176,8 +180,7 @@ find_leased(struct subscription *s)
 
 /*
  * A damaged place costs no message: the subscription begins again at the
- * oldest one kept, loudly, and what it had settled comes twice.  Made anew
- * on disk, so that it does so once.
+ * oldest one kept, loudly, and what it had settled comes twice.
  */
 static void
 begin_again(struct subscription *s)
@@ -192,8 +195,7 @@ begin_again(struct subscription *s)
 	*p = (struct place){ .id = ((uint64_t)arc4random() << 32) | arc4random(), .owner = p->owner,
 		.start = first, .floor = first, .next = first };
 	(void)strlcpy(p->match, match, sizeof p->match); /* likewise */
-	if (!store_is_sick(log_store(s->topic->log)))
-		ERR_IGNORE(place_replace(s->topic->dir, s->name, p)); /* else it begins again with the next start */
+	s->damaged = true;
 }
 
 /* What it never was: a place ahead of its log would pass over what is published next. */
