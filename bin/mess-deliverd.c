@@ -183,6 +183,13 @@ print_conf(const struct deliverd *d)
 			return cli_fail(MESS_LIMIT, "%s", d->conf_file);
 		(void)printf("%.*s\n", (int)buf_len(&rule), buf_data(&rule));
 	}
+	for (size_t i = 0; i < d->conf.limit_count; i++) {
+		AUTO_BUF struct buf limit = BUF_INIT(CONF_TEXT_MAX);
+
+		if (limit_rule_write(&d->conf.limits[i], &limit) != MESS_OK)
+			return cli_fail(MESS_LIMIT, "%s", d->conf_file);
+		(void)printf("%.*s\n", (int)buf_len(&limit), buf_data(&limit));
+	}
 	return cli_flush_stdout();
 }
 

@@ -10,8 +10,8 @@
 /* --- who is it ---------------------------------------------------------- */
 
 /* By number: mess.conf's names became numbers when it was read. */
-static bool
-is(const struct who *w, const struct principal *who)
+bool
+acl_is_one(const struct who *w, const struct principal *who)
 {
 	switch (w->kind) {
 	case WHO_EVERYONE:
@@ -42,7 +42,7 @@ is_called(uid_t uid, const char *login)
 static bool
 is_still(const struct who *w, const struct principal *who)
 {
-	if (!is(w, who))
+	if (!acl_is_one(w, who))
 		return false;
 	if (w->kind == WHO_USER)
 		return is_called(w->id, w->name);
@@ -59,7 +59,7 @@ acl_is_admin(const struct acl *acl, const struct principal *who)
 	if (who->key == NULL && who->peer.uid == 0)
 		return true;
 	for (size_t i = 0; acl->site != NULL && i < acl->site->admins.count; i++)
-		if (is(&acl->site->admins.who[i], who))
+		if (acl_is_one(&acl->site->admins.who[i], who))
 			return true;
 	return false;
 }
@@ -76,7 +76,7 @@ static bool
 names(const struct rule *r, const struct principal *who)
 {
 	for (size_t i = 0; i < r->who.count; i++)
-		if (is(&r->who.who[i], who))
+		if (acl_is_one(&r->who.who[i], who))
 			return true;
 	return false;
 }

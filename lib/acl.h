@@ -24,6 +24,9 @@ bool acl_may_connect(const struct acl *acl, const struct principal *who);
 /* Uid 0, the spool's owner, and whom mess.conf names. */
 bool acl_is_admin(const struct acl *acl, const struct principal *who);
 
+/* Is this somebody of a list, by number? */
+bool acl_is_one(const struct who *w, const struct principal *who);
+
 /* What a right is asked on. */
 struct acl_object {
 	const char *name;

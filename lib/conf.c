@@ -19,6 +19,9 @@ conf_free(struct conf *c)
 	for (size_t i = 0; i < c->rule_count; i++)
 		rule_free(&c->rules[i]);
 	free(c->rules);
+	for (size_t i = 0; i < c->limit_count; i++)
+		limit_rule_free(&c->limits[i]);
+	free(c->limits);
 	*c = (struct conf){ 0 };
 }
 
@@ -124,6 +127,22 @@ add_rule(struct reading *r, bool deny, const char *value, size_t len)
 }
 
 static enum mess_err
+add_limits(struct reading *r, const char *value, size_t len)
+{
+	struct conf *c = &r->conf;
+	struct limit_rule *grown;
+	enum mess_err err;
+
+	if ((grown = reallocarray(c->limits, c->limit_count + 1, sizeof *grown)) == NULL)
+		return MESS_LIMIT;
+	c->limits = grown;
+	if ((err = limit_rule_read(value, len, r->names, &grown[c->limit_count], r->error->why)) != MESS_OK)
+		return err;
+	grown[c->limit_count++].line = r->error->line;
+	return MESS_OK;
+}
+
+static enum mess_err
 refuse(struct reading *r, const char *why)
 {
 	if (why == NULL)
@@ -152,6 +171,8 @@ directive(struct reading *r, const char *line, size_t len)
 		return add_rule(r, false, v, n);
 	if (word_is(line, len, "deny", &v, &n))
 		return add_rule(r, true, v, n);
+	if (word_is(line, len, "limit", &v, &n))
+		return add_limits(r, v, n);
 	return refuse(r, "no such directive");
 }
 

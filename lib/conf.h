@@ -6,6 +6,7 @@
 #ifndef CONF_H
 #define CONF_H
 
+#include "limit_rule.h"
 #include "rule.h"
 
 #define CONF_TEXT_MAX ((size_t)64 * 1024)
@@ -19,6 +20,8 @@ struct conf {
 	struct who_list admins;
 	struct rule *rules;
 	size_t rule_count;
+	struct limit_rule *limits;
+	size_t limit_count;
 };
 void conf_free(struct conf *c);
 

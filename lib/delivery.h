@@ -54,6 +54,7 @@ struct consumer_topic {
 	struct topic *topic;
 	struct subscription *sub;
 	bool made;		/* just now, for this */
+	char why[160];		/* what was in the way, or "" */
 	uint64_t lo, hi;
 };
 NODISCARD enum mess_err consumer_join(struct consumer *c, struct consumer_topic *t);

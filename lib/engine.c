@@ -36,17 +36,6 @@ struct engine {
 
 /* --- accepting ---------------------------------------------------------- */
 
-static unsigned
-connections_of(const struct engine *e, uid_t uid)
-{
-	const struct session *s;
-	unsigned n = 0;
-
-	TAILQ_FOREACH(s, &e->host.sessions, link)
-		n += s->who.peer.uid == uid;
-	return n;
-}
-
 static void
 accepted(struct engine *e, int fd)
 {
@@ -58,12 +47,7 @@ accepted(struct engine *e, int fd)
 	}
 	if (session_new(&e->host, fd, &s) != MESS_OK)
 		return; /* not a caller of ours, or no memory: closed */
-	if (!e->host.acl.personal && !acl_is_admin(&e->host.acl, &s->who) &&
-	    connections_of(e, s->who.peer.uid) > LIMIT_CONNECTIONS_UID) {
-		session_error(s, MESS_LIMIT, "at most %d connections of one user",
-		    LIMIT_CONNECTIONS_UID);
-		s->closing = true;
-	}
+	(void)session_admit(s); /* else it was told */
 }
 
 static void
@@ -313,9 +297,11 @@ open_components(struct engine *e)
 		h->read_mem = NULL;
 		return MESS_LIMIT;
 	}
-	if ((err = store_open(e->setup.spool, e->work, &e->setup.report, &find, &h->store)) != MESS_OK ||
+	if ((err = limits_new(&h->acl, &h->limits)) != MESS_OK ||
+	    (err = store_open(e->setup.spool, e->work, &e->setup.report, &find, &h->store)) != MESS_OK ||
 	    (err = topics_new(h->store, &h->topics)) != MESS_OK ||
 	    (err = delivery_new(h->topics, h->loop, &h->delivery)) != MESS_OK ||
+	    (!h->acl.personal && (err = quota_new(h->limits, h->topics, h->loop, &h->quota)) != MESS_OK) ||
 	    (err = open_retention(e)) != MESS_OK ||
 	    (err = intake_new(h->topics, h->loop, h->acl.owner, h->body_max, &h->intake)) != MESS_OK)
 		return err;
@@ -411,12 +397,14 @@ engine_free(struct engine *e)
 		journal_drain(store_journal(e->host.store));
 	intake_free(e->host.intake);
 	retention_free(e->host.retention);
+	quota_free(e->host.quota);
 	delivery_free(e->host.delivery);
 	topics_free(e->host.topics);
 	store_close(e->host.store);
 	work_free(e->work);
 	fd_close(&e->signals.fd);
 	loop_free(e->host.loop);
+	limits_free(e->host.limits);
 	if (e->host.read_mem != NULL)
 		(void)munmap(e->host.read_mem, SESSION_READ_LEN); /* mapped by us */
 	free(e);

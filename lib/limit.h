@@ -11,6 +11,11 @@
 #define LIMIT_TOPIC_BYTES_SYSTEM ((uint64_t)1024 * 1024 * 1024)	/* kept by a topic that says nothing */
 #define LIMIT_CONNECTIONS 10000		/* in all */
 #define LIMIT_CONNECTIONS_UID 256	/* of one uid, in a system spool */
+#define LIMIT_CONNECTS_UID 1000		/* of one uid, a second */
+#define LIMIT_SPOOL_BYTES_UID ((uint64_t)1024 * 1024 * 1024)	/* kept in topics of one uid */
+#define LIMIT_TOPICS_UID 256		/* of one uid */
+#define LIMIT_SUBSCRIPTIONS_UID 4096	/* one uid's own */
+#define LIMIT_MEMORY_UID ((uint64_t)8 * 1024 * 1024)	/* of the engine's, for one uid */
 #define LIMIT_SUBSCRIPTIONS 4096	/* of one topic */
 #define LIMIT_PATTERNS 64		/* of one connection */
 #define LIMIT_ATTEMPTS 10		/* tries until a message is dead, unless the topic says otherwise */

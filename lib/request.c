@@ -27,6 +27,7 @@ announce(struct session *s, struct topic *t)
 
 	if (!s->host->acl.personal && (err = topic_use(s->host->topics, t)) == MESS_OK) {
 		err = request_make_sub(s, t, "default", &all, &sub);
+		quota_changed(s->host->quota, t);
 		topic_release(s->host->topics, t);
 	}
 	request_topic_made(s->host, t);
@@ -43,6 +44,7 @@ request_make_topic(struct session *s, const char *name, const struct conf_topic 
 		.admin = acl_is_admin(&s->host->acl, &s->who) };
 	struct acl_object object = { .name = name };
 	const char *login, *why;
+	char text[LIMITS_TEXT];
 	enum mess_err err;
 
 	if ((err = name_check_new_topic(name, &why)) != MESS_OK) {
@@ -52,6 +54,10 @@ request_make_topic(struct session *s, const char *name, const struct conf_topic 
 	if (!acl_decide(&s->host->acl, &s->who, ACL_CREATE, &object).may) {
 		request_may_not_create(s);
 		return MESS_DENIED;
+	}
+	if (!limits_has_room(s->user, LIMITED_TOPICS, 1)) {
+		session_error(s, MESS_LIMIT, "%s", limits_text(s->user, LIMITED_TOPICS, text));
+		return MESS_LIMIT;
 	}
 	login = auth_login(s->who.peer.uid);
 	making.login = login[0] == '\0' ? "-" : login;

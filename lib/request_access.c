@@ -170,9 +170,11 @@ request_rules_changed(struct session_host *h)
 	struct session *s;
 
 	h->acl.generation++;
-	TAILQ_FOREACH(s, &h->sessions, link)
+	TAILQ_FOREACH(s, &h->sessions, link) {
+		limits_again(s->user, &s->who);
 		if (s->consumer != NULL)
 			consumer_recheck(s->consumer, still_may, s);
+	}
 	/* What was forbidden may match a pattern now. */
 	request_interests_again(h);
 }

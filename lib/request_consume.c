@@ -119,9 +119,14 @@ find_sub(struct session *s, struct topic *t, const char *name, const struct requ
 		return o == NULL ? MESS_OK : err;
 	if (s->host->acl.personal || s->who.key != NULL)
 		return request_make_sub(s, t, name, o, &as->sub);
+	if (!quota_may_subscribe(s->host->quota, t, s->user, as->why))
+		return MESS_LIMIT;
 	subscription_own_name(s->who.peer.uid, name, own);
+	if ((err = request_make_sub(s, t, own, o, &as->sub)) != MESS_OK)
+		return err;
 	as->made = true;
-	return request_make_sub(s, t, own, o, &as->sub);
+	quota_subscribed(s->host->quota, as->sub);
+	return MESS_OK;
 }
 
 /* --- joining ------------------------------------------------------------ */
@@ -185,7 +190,7 @@ consume_topic(struct session *s, const struct request *r, enum consumer_kind kin
 	if (err == MESS_EXISTS)
 		session_error(s, MESS_USAGE, "this connection consumes %s already", r->topic);
 	else if (err != MESS_OK)
-		session_error(s, err, "%s", mess_strerror(err));
+		session_error(s, err, "%s", as.why[0] != '\0' ? as.why : mess_strerror(err));
 	else if (kind == CONSUMER_READ)
 		session_ok(s, "%llu %llu", (unsigned long long)as.lo, (unsigned long long)as.hi);
 	else

@@ -41,12 +41,31 @@ publish_failed(struct session *s, enum mess_err err, const char *why)
 static enum mess_err
 admit(struct session *s, const struct retention_load *load, const char **why)
 {
-	static char text[RETENTION_WHY];
+	static char text[RETENTION_WHY > LIMITS_TEXT ? RETENTION_WHY : LIMITS_TEXT];
 	enum mess_err err = retention_admit(s->pub_topic, load, text);
 
+	if (err == MESS_OK && s->host->quota != NULL && load->count > 0 &&
+	    !quota_has_room(s->host->quota, s->pub_topic, load->count, load->bytes, text))
+		err = MESS_LIMIT;
 	if (err != MESS_OK)
 		*why = text;
 	return err;
+}
+
+/* What its user may publish in a second. */
+static enum mess_err
+spend(struct session *s, uint64_t messages, uint64_t bytes, const char **why)
+{
+	static char text[LIMITS_TEXT];
+	enum limit_name over = LIMITED_MESSAGES;
+
+	if (limits_spend(s->user, LIMITED_MESSAGES, messages)) {
+		over = LIMITED_BYTES;
+		if (limits_spend(s->user, LIMITED_BYTES, bytes))
+			return MESS_OK;
+	}
+	*why = limits_text(s->user, over, text);
+	return MESS_LIMIT;
 }
 
 /* A duplicate, too, is answered when the first is durable. */
@@ -81,7 +100,8 @@ request_pub(struct session *s, const struct input_item *item)
 	/* What is there already needs no room. */
 	if ((err = publish_check(&ask, &msg, &why)) == MESS_OK &&
 	    (err = publish_known(s->pub_topic, s->who.peer.uid, &ask, &done)) == MESS_OK &&
-	    done.fate == PUBLISH_STORED && (err = admit(s, &load, &why)) == MESS_OK)
+	    done.fate == PUBLISH_STORED && (err = admit(s, &load, &why)) == MESS_OK &&
+	    (err = spend(s, 1, load.bytes, &why)) == MESS_OK)
 		err = publish_message(s->pub_topic, &s->who.peer, &ask, &msg, &done);
 	if (err != MESS_OK)
 		publish_failed(s, err, why);
@@ -196,7 +216,8 @@ append_all(struct session *s, uint64_t count, struct batch *b, const char **why)
 
 	if (all.asks > 0 && s->pub_topic->limited)
 		spare(s, *b, &load);
-	if (load.count > 0 && (err = admit(s, &load, why)) != MESS_OK)
+	if (load.count > 0 && ((err = admit(s, &load, why)) != MESS_OK ||
+	    (err = spend(s, load.count, load.bytes, why)) != MESS_OK))
 		return err;
 	if ((err = publish_begin(s->pub_topic, &all, &mark)) == MESS_TOOBIG)
 		*why = "a batch and what is stored beside it is at most 4194304 bytes";
@@ -278,7 +299,8 @@ request_stream(struct session *s, const struct input_item *item)
 	if (store_is_sick(s->host->store))
 		err = MESS_SICK;
 	else if ((err = publish_check(&ask, &msg, &why)) == MESS_OK &&
-	    (err = admit(s, &load, &why)) == MESS_OK)
+	    (err = admit(s, &load, &why)) == MESS_OK &&
+	    (err = spend(s, 1, load.bytes, &why)) == MESS_OK)
 		err = body_new(s->pub_topic->dir, store_work(s->host->store), msg.headers,
 		    msg.headers_len, &s->body);
 	if (err != MESS_OK)
@@ -306,6 +328,8 @@ request_chunk(struct session *s, const char *data, size_t len)
 		stream_failed(s, err, limit);
 	else if ((err = body_write(s->body, data, len)) != MESS_OK)
 		stream_failed(s, err, NULL);
+	else
+		limits_owe(s->user, LIMITED_BYTES, len);
 }
 
 /* Its headers are those to be stored: what they say of ids is what was asked. */

@@ -263,6 +263,8 @@ delete_topic(struct session *s, struct topic *t)
 	intake_remove(s->host->intake, t);
 	retention_remove(s->host->retention, t);
 	delivery_topic_gone(s->host->delivery, t);
+	if (s->host->quota != NULL)
+		quota_gone(s->host->quota, t);
 	session_lost_own(s);
 	return MESS_OK;
 }

@@ -13,25 +13,6 @@ rule_free(struct rule *r)
 	who_list_free(&r->who);
 }
 
-/* The next word between blanks; false at the end. */
-static bool
-next_word(const char **text, size_t *len, const char **word, size_t *word_len)
-{
-	size_t n = 0;
-
-	while (*len > 0 && (**text == ' ' || **text == '\t')) {
-		(*text)++;
-		(*len)--;
-	}
-	while (n < *len && (*text)[n] != ' ' && (*text)[n] != '\t')
-		n++;
-	*word = *text;
-	*word_len = n;
-	*text += n;
-	*len -= n;
-	return n > 0;
-}
-
 static const char *
 read_pattern(struct rule *r, const char *text, size_t len)
 {
@@ -48,22 +29,22 @@ enum mess_err
 rule_read(const char *text, size_t len, const struct who_names *names, struct rule *out, char *why)
 {
 	static const char form[] = "a rule is RIGHT,... WHO,... on PATTERN";
-	const char *rights, *who, *on, *pattern, *more, *rule;
-	size_t rights_len, who_len, on_len, pattern_len, more_len;
+	struct who_word rights, who, on, pattern, more;
+	const char *rule;
 	struct rule r = { 0 };
 	enum mess_err err;
 
-	if (!next_word(&text, &len, &rights, &rights_len) || !next_word(&text, &len, &who, &who_len) ||
-	    !next_word(&text, &len, &on, &on_len) || on_len != 2 || memcmp(on, "on", 2) != 0 ||
-	    !next_word(&text, &len, &pattern, &pattern_len) || next_word(&text, &len, &more, &more_len))
+	if (!who_next_word(&text, &len, &rights) || !who_next_word(&text, &len, &who) ||
+	    !who_next_word(&text, &len, &on) || on.len != 2 || memcmp(on.at, "on", 2) != 0 ||
+	    !who_next_word(&text, &len, &pattern) || who_next_word(&text, &len, &more))
 		rule = form;
-	else if ((rule = who_read_rights(rights, rights_len, &r.rights)) == NULL)
-		rule = read_pattern(&r, pattern, pattern_len);
+	else if ((rule = who_read_rights(rights.at, rights.len, &r.rights)) == NULL)
+		rule = read_pattern(&r, pattern.at, pattern.len);
 	if (rule != NULL) {
 		(void)snprintf(why, WHO_WHY, "%s", rule); /* rules fit */
 		return MESS_BADDATA;
 	}
-	if ((err = who_read_list(who, who_len, names, &r.who, why)) != MESS_OK)
+	if ((err = who_read_list(who.at, who.len, names, &r.who, why)) != MESS_OK)
 		return err;
 	*out = r;
 	return MESS_OK;
@@ -73,7 +54,6 @@ enum mess_err
 rule_write(const struct rule *r, struct buf *out)
 {
 	const char *comma = "";
-	char text[WHO_TEXT];
 	enum mess_err err;
 
 	if ((err = buf_printf(out, r->deny ? "deny " : "allow ")) != MESS_OK)
@@ -84,13 +64,8 @@ rule_write(const struct rule *r, struct buf *out)
 				return err;
 			comma = ",";
 		}
-	comma = " ";
-	for (size_t i = 0; i < r->who.count; i++) {
-		who_write(&r->who.who[i], text);
-		if ((err = buf_printf(out, "%s%s", comma, text)) != MESS_OK)
-			return err;
-		comma = ",";
-	}
+	if ((err = buf_printf(out, " ")) != MESS_OK || (err = who_list_write(&r->who, out)) != MESS_OK)
+		return err;
 	return buf_printf(out, " on %s", r->pattern);
 }
 

@@ -21,6 +21,61 @@ hello_late(void *arg)
 	s->closing = true;
 }
 
+static void
+may_ask_again(void *arg)
+{
+	struct session *s = arg;
+
+	s->throttled = false;
+	session_touch(s);
+}
+
+/* A user's connections together ask no faster than they may; what waits stays in the socket. */
+static bool
+must_wait(struct session *s)
+{
+	uint64_t ms = limits_wait_ms(s->user, LIMITED_REQUESTS);
+
+	if (ms == 0)
+		return false;
+	s->throttled = true;
+	loop_timer_set(s->host->loop, &s->throttle, ms);
+	return true;
+}
+
+/* What it holds of the engine's memory: an unfinished request, replies that were not read. */
+static void
+charge_memory(struct session *s)
+{
+	size_t now = s->input.held.cap + s->output.text.cap;
+	char text[LIMITS_TEXT];
+
+	limits_recharge(s->user, LIMITED_MEMORY, s->memory, now);
+	if (now > s->memory && !limits_has_room(s->user, LIMITED_MEMORY, 0)) {
+		session_error(s, MESS_LIMIT, "%s", limits_text(s->user, LIMITED_MEMORY, text));
+		s->closing = true;
+	}
+	s->memory = now;
+}
+
+/* One connection more of its user, or the error was replied and it is let go. */
+bool
+session_admit(struct session *s)
+{
+	enum limit_name over = LIMITED_CONNECTS;
+	char text[LIMITS_TEXT];
+
+	if (limits_spend(s->user, LIMITED_CONNECTS, 1)) {
+		over = LIMITED_CONNECTIONS;
+		s->counted = limits_charge(s->user, LIMITED_CONNECTIONS, 1);
+	}
+	if (s->counted)
+		return true;
+	session_error(s, MESS_LIMIT, "%s", limits_text(s->user, over, text));
+	s->closing = true;
+	return false;
+}
+
 enum mess_err
 session_new(struct session_host *host, int fd, struct session **out)
 {
@@ -34,13 +89,17 @@ session_new(struct session_host *host, int fd, struct session **out)
 	s->host = host;
 	s->source = (struct loop_source){ .fd = fd, .events = EPOLLIN, .ready = session_ready, .arg = s };
 	s->hello = (struct loop_timer){ .fire = hello_late, .arg = s };
+	s->throttle = (struct loop_timer){ .fire = may_ask_again, .arg = s };
 	input_init(&s->input);
 	output_init(&s->output, fd);
 	if ((err = auth_identify(fd, &s->who)) == MESS_OK &&
 	    !acl_may_connect(&host->acl, &s->who))
 		err = MESS_DENIED;
+	if (err == MESS_OK && (s->user = limits_hold(host->limits, &s->who)) == NULL)
+		err = MESS_LIMIT;
 	if (err != MESS_OK || (err = loop_add(host->loop, &s->source)) != MESS_OK) {
 		fd_close(&s->source.fd);
+		limits_release(s->user);
 		auth_free(&s->who);
 		free(s);
 		return err;
@@ -58,6 +117,7 @@ session_free(struct session *s)
 	struct session_host *host = s->host;
 
 	loop_timer_clear(host->loop, &s->hello);
+	loop_timer_clear(host->loop, &s->throttle);
 	loop_remove(host->loop, &s->source);
 	consumer_free(s->consumer);
 	host->handler->ended(s);
@@ -72,6 +132,10 @@ session_free(struct session *s)
 		TAILQ_REMOVE(&host->touched, s, touched_link);
 	TAILQ_REMOVE(&host->sessions, s, link);
 	host->count--;
+	if (s->counted)
+		limits_refund(s->user, LIMITED_CONNECTIONS, 1);
+	limits_refund(s->user, LIMITED_MEMORY, s->memory);
+	limits_release(s->user);
 	auth_free(&s->who);
 	free(s);
 }
@@ -169,7 +233,7 @@ session_committed(struct session *s, enum mess_err err)
 static bool
 wants_input(const struct session *s)
 {
-	return !s->eof && !s->closing && !s->syncing &&
+	return !s->eof && !s->closing && !s->syncing && !s->throttled &&
 	    buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES;
 }
 
@@ -249,14 +313,20 @@ process(struct session *s, const char *data, size_t len)
 		break_off(s, err, NULL);
 		return;
 	}
+	item.kind = INPUT_REQUEST; /* one may be there */
 	do {
+		if (must_wait(s))
+			break;
 		input_next(&s->input, &item);
+		if (item.kind == INPUT_REQUEST)
+			(void)limits_spend(s->user, LIMITED_REQUESTS, 1); /* it may: must_wait said so */
 		handle(s, &item);
 	} while (item.kind != INPUT_MORE && !s->closing && !s->syncing &&
 	    ++requests < LIMIT_TURN_REQUESTS && buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES);
 	s->stalled = item.kind != INPUT_MORE;
 	if ((err = input_end(&s->input)) != MESS_OK)
 		break_off(s, err, NULL);
+	charge_memory(s);
 	if (s->input.hello)
 		loop_timer_clear(s->host->loop, &s->hello);
 }

@@ -16,6 +16,8 @@
 #include "delivery.h"
 #include "input.h"
 #include "intake.h"
+#include "user_limits.h"
+#include "quota.h"
 #include "retention.h"
 
 struct session;
@@ -39,6 +41,8 @@ struct session_host {
 	struct intake *intake;
 	struct retention *retention;
 	struct acl acl;
+	struct limits *limits;
+	struct quota *quota;		/* NULL in a personal spool */
 	uint64_t body_max;
 	const char *security;		/* what SECURITY answers; NULL: nothing is known */
 	char *read_mem;			/* one piece of input at a time */
@@ -55,6 +59,11 @@ struct session {
 	struct loop_source source;
 	struct loop_timer hello;
 	struct principal who;
+	struct limits_user *user;	/* whom it is charged to */
+	bool counted;			/* among its connections */
+	size_t memory;			/* of the engine's, charged */
+	struct loop_timer throttle;	/* until its user may ask again */
+	bool throttled;
 	struct input input;
 	struct output output;
 	struct consumer *consumer;
@@ -80,6 +89,8 @@ struct session {
 /* Takes the descriptor.  MESS_DENIED when the caller may not connect. */
 NODISCARD enum mess_err session_new(struct session_host *host, int fd, struct session **out);
 void session_free(struct session *s);
+/* Is there room for one more connection of its user?  Else it was told, and ends. */
+bool session_admit(struct session *s);
 
 /* The commit of this turn is over: replies that waited may go, or become errors. */
 void session_committed(struct session *s, enum mess_err err);

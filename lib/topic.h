@@ -20,6 +20,7 @@ struct subscriptions;
 struct flow;
 struct ids;
 struct retention;
+struct quota_charge;
 
 /* Who is told of topics: that one was opened; that all subscriptions have settled more of it. */
 struct topic_hooks {
@@ -39,6 +40,7 @@ struct topic {
 	void (*subs_free)(struct subscriptions *subs);
 	struct ids *ids;		/* of its messages; opened when first asked for */
 	struct flow *flow;		/* the Delivery Service's, while there are consumers */
+	struct quota_charge *charge;	/* what its owner is charged for it: quota.c's */
 	struct retention *retention;	/* Retention's, while it is open; with it: */
 	uint64_t max_bytes;		/* its own or the spool's limit; 0: none */
 	bool limited;			/* there is something to check when messages are stored */

@@ -19,6 +19,23 @@ who_right_word(enum acl_right right)
 	return words[right];
 }
 
+bool
+who_next_word(const char **text, size_t *len, struct who_word *out)
+{
+	size_t n = 0;
+
+	while (*len > 0 && (**text == ' ' || **text == '\t')) {
+		(*text)++;
+		(*len)--;
+	}
+	while (n < *len && (*text)[n] != ' ' && (*text)[n] != '\t')
+		n++;
+	*out = (struct who_word){ *text, n };
+	*text += n;
+	*len -= n;
+	return n > 0;
+}
+
 /* The next piece between commas; an empty one is a piece too. */
 static bool
 next_piece(const char **text, size_t *len, const char **piece, size_t *piece_len)
@@ -166,4 +183,18 @@ who_write(const struct who *w, char *text)
 
 	(void)strlcpy(text, marks[w->kind], WHO_TEXT); /* fits by its size */
 	(void)strlcat(text, w->name, WHO_TEXT); /* likewise */
+}
+
+enum mess_err
+who_list_write(const struct who_list *l, struct buf *out)
+{
+	char text[WHO_TEXT];
+	enum mess_err err;
+
+	for (size_t i = 0; i < l->count; i++) {
+		who_write(&l->who[i], text);
+		if ((err = buf_printf(out, "%s%s", i > 0 ? "," : "", text)) != MESS_OK)
+			return err;
+	}
+	return MESS_OK;
 }

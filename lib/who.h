@@ -21,6 +21,13 @@ enum acl_right {
 #define ACL_RIGHTS 4
 #define ACL_BIT(right) (1U << (right))
 
+/* The next word between blanks, borrowed; false at the end. */
+struct who_word {
+	const char *at;
+	size_t len;
+};
+bool who_next_word(const char **text, size_t *len, struct who_word *out);
+
 const char *who_right_word(enum acl_right right);
 /* "publish,admin" to bits; NULL, or what is wrong. */
 const char *who_read_rights(const char *text, size_t len, unsigned *out);
@@ -61,6 +68,7 @@ NODISCARD enum mess_err who_read_list(const char *text, size_t len, const struct
 /* One of a list, as it is written; false when that is too long for text. */
 #define WHO_TEXT (AUTH_NAME_MAX + 16)
 void who_write(const struct who *w, char *text);
+NODISCARD enum mess_err who_list_write(const struct who_list *l, struct buf *out);
 /* Negative, 0 or positive: the order of lists. */
 int who_compare(const struct who *a, const struct who *b);
 
