@@ -6,6 +6,7 @@
 
 # shellcheck disable=SC2154 # run sets it
 load helper
+load users
 
 setup() {
 	mess_setup
@@ -15,6 +16,11 @@ setup() {
 	mkdir bin layer
 	program nothing <<<"exit 0" # so that there is one
 	deliverd_start
+}
+
+teardown() {
+	users_stop
+	mess_teardown
 }
 
 # a_root COMMAND [ARG]...: run in a copy of / where writing leaves no trace.
@@ -171,4 +177,17 @@ e.tif" /scan/other; eval "$1"' sh "$(recipe tesseract-one)"
 	run -0 a_root sh -c 'eval "$1"; cat /var/lib/node_exporter/mess.prom' sh "$(recipe --prometheus)"
 
 	assert_line --regexp '^mess_topic_published(_total|_messages_total)?\{topic="orders"\} 1$'
+}
+
+@test "recipe: let a team in" {
+	users_start </dev/null
+	users_add_group web www-data
+	users_add_group batch carol
+	recipe "create orders" >line
+	run -0 as root sh -euc "$(cat line)"
+	assert_output "www-data may publish: the topic's list: @web"
+	as www-data mess-pub -m x orders
+	run -0 as carol mess-sub -e orders
+	assert_output x
+	run -66 as bob mess-pub -m y orders
 }

@@ -50,6 +50,12 @@ users_start() {
 	users_engine
 }
 
+# users_add_group NAME MEMBER: one more group.
+users_add_group() {
+	gid=$((${gid:-6300} + 1))
+	echo "$1:x:$gid:$2" >>"$LAND/etc/group"
+}
+
 users_write_rules() {
 	{
 		printf 'spool %s\nsocket %s\n' "$LAND/spool" "$LAND/run/mess.sock"
