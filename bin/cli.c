@@ -11,6 +11,7 @@
 #include <bsd/stdlib.h>
 #include <bsd/vis.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -25,9 +26,26 @@
 
 #define VALUE_MAX 60	/* bytes that a message shows of a value */
 
+/*
+ * A closed one would be given to a socket or a file of the spool, and what
+ * is read and written as standard input, output and error would go there.
+ * What takes its place fails as a closed one does; words to stderr vanish.
+ */
+static void
+keep_std_fds(void)
+{
+	static const int how[] = { [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY,
+		[STDERR_FILENO] = O_RDWR };
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", how[fd]) != fd)
+			exit(EX_OSERR); /* nobody can be told */
+}
+
 void
 cli_init(char *argv[])
 {
+	keep_std_fds();
 	(void)setlocale(LC_CTYPE, ""); /* an unknown one: plain ASCII */
 	if (argv[0] == NULL)
 		exit(EX_USAGE);
@@ -220,6 +238,17 @@ cli_usage(const struct cli_text *text, const char *fmt, ...)
 	if (what != NULL && what[0] != '\0')
 		cli_warn("%s (%s --help says more)", what, getprogname());
 	exit(fail_status != 0 ? fail_status : EX_USAGE);
+}
+
+int
+cli_check_stdout(void)
+{
+	int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+	if (flags != -1 && (flags & O_ACCMODE) != O_RDONLY)
+		return EX_OK;
+	errno = EBADF; /* as a write would */
+	return cli_fail_errno(EX_IOERR, "standard output");
 }
 
 int

@@ -55,7 +55,10 @@ struct cli_text {
 	const char *help;
 };
 
-/* First thing in main: names the program, keeps the locale's characters. */
+/*
+ * First thing in main: descriptors 0 to 2 are nobody else's from here on, the
+ * program has its name, and the locale its characters.
+ */
 void cli_init(char *argv[]);
 
 /* getopt_long, but what is wrong with an option is said in our words: exits with EX_USAGE. */
@@ -107,6 +110,8 @@ bool cli_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
  */
 const char *cli_cut(const char *value);
 
+/* Can anything be written to stdout?  If not that is reported: 0 or the exit status. */
+int cli_check_stdout(void);
 /* What stdio holds for stdout is written, or that is reported: 0 or the exit status. */
 int cli_flush_stdout(void);
 

@@ -6,8 +6,6 @@
  * or after its handler said so, never before; exit 0 says those acks are on
  * disk.  sub.h says which file does what.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -133,20 +131,6 @@ run(const struct options *o)
 	if (stop == STOP_PIPE)
 		sub_die_of_sigpipe();
 	return status;
-}
-
-/* Closed ones would be given to sockets and pipes, and those to handlers. */
-static void
-open_std_fds(void)
-{
-	int fd;
-
-	while ((fd = open("/dev/null", O_RDWR)) != -1 && fd <= STDERR_FILENO)
-		if (fd == STDOUT_FILENO) { /* that one is missed */
-			errno = EBADF;
-			exit(cli_fail_errno(EX_IOERR, "standard output"));
-		}
-	fd_close(&fd);
 }
 
 /* ---- options ---- */
@@ -457,9 +441,11 @@ main(int argc, char *argv[])
 	int status;
 
 	cli_init(argv);
-	open_std_fds();
 	read_options(argc, argv, &o);
-	status = o.lease != NULL ? sub_settle_lease(&o) : run(&o);
+	if (o.lease != NULL)
+		status = sub_settle_lease(&o);
+	else if ((status = cli_check_stdout()) == EX_OK)
+		status = run(&o);
 	format_free(o.format);
 	return status;
 }

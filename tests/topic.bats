@@ -337,6 +337,25 @@ trash_is_empty() {
 	assert_one_error mess-topic
 }
 
+@test "topic: a standard output that is closed is 74, and a message is never a request" {
+	local closed
+
+	deliverd_start
+	yes 'CREATE evil' | head -n 5000 | mess-pub t
+
+	for closed in '>&-' '<&- >&-' '<&- >&- 2>&-'; do
+		run -74 sh -c "exec mess-topic --socket '$MESS_SPOOL/.sock' peek --raw t $closed"
+		run -74 sh -c "exec mess-topic export t $closed"
+		run -74 sh -c "exec mess-topic stat $closed"
+	done
+	# Who has nothing to say does not miss it.
+	run -0 sh -c 'exec mess-topic set --describe x t <&- >&- 2>&-'
+
+	run -0 mess-topic list
+	assert_output t
+	published_is t 1
+}
+
 @test "topic: a body of a deleted topic that is on its way is refused, and leaves nothing" {
 	deliverd_start
 	mess-topic create t
