@@ -76,6 +76,15 @@ engine_failed(struct work *w, enum mess_err err)
 	work_stop(w, STOP_FAILED);
 }
 
+/* Its message comes again, if it is a subscription's: until then it does not count for -n. */
+static void
+lose_job(struct sub *s, struct job *j)
+{
+	if (!j->lost && s->left != UINT64_MAX && s->o->mode == MODE_SUB)
+		s->left++;
+	j->lost = true;
+}
+
 /* The leases are gone with it. */
 static void
 lost(struct work *w)
@@ -84,7 +93,7 @@ lost(struct work *w)
 
 	for (size_t i = 0; i < w->cap; i++)
 		if (w->jobs[i].topic != NULL)
-			w->jobs[i].lost = true;
+			lose_job(s, &w->jobs[i]);
 	if (w->body && w->reader != NULL) /* it cannot have the rest */
 		handler_stop(w->reader->h, sub_clock());
 	w->body = w->connected = w->ended = false;
@@ -94,7 +103,7 @@ lost(struct work *w)
 	w->retry_ms = BACKOFF_FIRST_MS;
 	if (w->stopping != GO_ON)
 		return;
-	if (s->o->drain || s->left == 0)
+	if (s->o->drain)
 		engine_failed(w, MESS_NODAEMON);
 	else if (s->o->verbose >= 0)
 		cli_warn("%s: %s, trying again", s->what, mess_detail(s->m));

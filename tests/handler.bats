@@ -607,6 +607,42 @@ ended_by_more_of_it() {
 	assert_equal "$(<begun)" 1
 }
 
+@test "handler: what -n counts is what was settled, also when the engine goes away meanwhile" {
+	deliverd_start
+	seq 1 5 | mess-pub -l t
+	work --socket "$MESS_SPOOL/.sock" -n 3 -j 2 t -- sh -c 'echo "$MESS_SEQ" >>begun
+		[ "$MESS_SEQ" -gt 2 ] || while ! [ -e "go.$MESS_SEQ" ]; do sleep 0.05; done; touch "over.$MESS_SEQ"'
+	wait_for "$MESS_PATIENCE" has_lines begun 2
+
+	deliverd_kill
+	wait_for "$MESS_PATIENCE" grep -q 'trying again' said
+	touch go.1
+	wait_for "$MESS_PATIENCE" test -e over.1
+	deliverd_start
+	wait_for "$MESS_PATIENCE" counts t acked 2
+	touch go.2
+
+	worker_ends
+	assert_equal "$(sort begun)" $'1\n2\n3'
+	counts t acked 3
+}
+
+@test "handler: the last message of -n is waited for when the engine goes away" {
+	deliverd_start
+	mess-pub -m one t
+	work --socket "$MESS_SPOOL/.sock" -n 1 t -- sh -c 'echo "$MESS_SEQ" >>begun; while ! [ -e go ]; do sleep 0.05; done'
+	wait_for "$MESS_PATIENCE" test -s begun
+
+	deliverd_kill
+	wait_for "$MESS_PATIENCE" grep -q 'trying again' said
+	touch go
+	deliverd_start
+
+	worker_ends
+	assert_equal "$(<begun)" 1
+	counts t acked 1
+}
+
 @test "handler: with -e it exits 69 when the engine goes away, after what runs" {
 	deliverd_start
 	mess-pub -m one t
