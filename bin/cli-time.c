@@ -139,7 +139,8 @@ cli_time(const char *text, uint64_t *sec, uint32_t *nsec)
 	int64_t s;
 	uint32_t ns;
 
-	if (!(text[0] == '@' ? read_epoch(text + 1, &s, &ns) : read_rfc3339(text, &s, &ns)) || s < 0)
+	if (!(text[0] == '@' ? read_epoch(text + 1, &s, &ns) : read_rfc3339(text, &s, &ns)) || s < 0 ||
+	    (uint64_t)s > CLI_TIME_LAST)
 		return false;
 	*sec = (uint64_t)s;
 	*nsec = ns;

@@ -12,8 +12,9 @@
  * 2026-11-21T05:33:57Z, with a fraction of a second or without, with Z or
  * +01:00, t and z or a space for the letters; a date alone is its midnight,
  * UTC; or @SECONDS, with a fraction or without.  False for anything else and
- * for what is before 1970.
+ * for what is before 1970 or after 9999.
  */
+#define CLI_TIME_LAST UINT64_C(253402300799)	/* 9999-12-31T23:59:59Z */
 bool cli_time(const char *text, uint64_t *sec, uint32_t *nsec);
 
 /*

@@ -265,9 +265,10 @@ duration(const char *option, const char *arg)
 static void
 set_at(struct options *o, const char *arg)
 {
-	o->has_at = true;
+	o->at = arg;
 	if (!cli_time(arg, &o->at_sec, &o->at_nsec))
-		cli_usage(&text, "--at %s: not a time as 2026-11-21T05:33:57Z or @1795239237", cli_cut(arg));
+		cli_usage(&text, "--at %s: not a time as 2026-11-21T05:33:57Z or @1795239237, "
+		    "until the end of the year 9999", cli_cut(arg));
 }
 
 /* --id and --unless-queued: what a header can hold. */
@@ -291,15 +292,16 @@ read_long_option(struct options *o, int c)
 {
 	switch (c) {
 	case OPTION_DELAY:
-		o->has_delay = true;
+		o->delay = optarg;
 		o->delay_ms = duration("--delay", optarg);
 		break;
 	case OPTION_AT:
 		set_at(o, optarg);
 		break;
 	case OPTION_TTL:
-		o->has_ttl = true;
-		o->ttl_ms = duration("--ttl", optarg);
+		o->ttl = optarg;
+		if ((o->ttl_ms = duration("--ttl", optarg)) == 0)
+			cli_usage(&text, "--ttl 0: it would expire at once");
 		break;
 	case OPTION_ID:
 		o->id = key("--id", optarg);
@@ -368,8 +370,12 @@ check_options(const struct options *o)
 		cli_usage(&text, "-m goes with none of -f, -l, -0, -D, --records and --json");
 	if (o->id != NULL && o->key != NULL)
 		cli_usage(&text, "only one of --id and --unless-queued");
-	if (o->has_delay && o->has_at)
+	if (o->delay != NULL && o->at != NULL)
 		cli_usage(&text, "only one of --delay and --at");
+	if (pub_is_due_too_late(o))
+		cli_usage(&text, "--delay %s: it would be due after the year 9999", cli_cut(o->delay));
+	if (pub_expires_too_late(o))
+		cli_usage(&text, "--ttl %s: it would expire after the year 9999", cli_cut(o->ttl));
 	if (o->tee && o->verbose > 0)
 		cli_usage(&text, "--tee and -v both write to standard output");
 	if (o->id != NULL && o->form != FORM_WHOLE && strstr(o->id, "%n") == NULL)

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "cli-time.h"
 #include "pub.h"
 
 /* A moment, some milliseconds after another. */
@@ -27,22 +28,41 @@ put_time(struct buf *b, const char *name, struct moment at)
 	return buf_printf(b, "%s: %" PRIu64 ".%09" PRIu64 "\n", name, at.sec, at.nsec);
 }
 
-/* Each message counts from its own moment; --ttl from when it is due. */
+/* Each message counts from its own moment. */
+static struct moment
+due(const struct options *o)
+{
+	struct timespec ts;
+
+	if (o->at != NULL)
+		return (struct moment){ o->at_sec, o->at_nsec };
+	(void)clock_gettime(CLOCK_REALTIME, &ts); /* cannot fail with a known clock */
+	return later((struct moment){ (uint64_t)ts.tv_sec, (uint64_t)ts.tv_nsec }, o->delay_ms);
+}
+
+bool
+pub_is_due_too_late(const struct options *o)
+{
+	return o->delay != NULL && due(o).sec > CLI_TIME_LAST;
+}
+
+bool
+pub_expires_too_late(const struct options *o)
+{
+	return o->ttl != NULL && later(due(o), o->ttl_ms).sec > CLI_TIME_LAST;
+}
+
+/* --ttl counts from when it is due. */
 static enum mess_err
 put_times(const struct options *o, struct buf *b)
 {
-	struct moment due = { o->at_sec, o->at_nsec };
+	struct moment at = due(o);
 	enum mess_err err = MESS_OK;
-	struct timespec ts;
 
-	if (!o->has_at) {
-		(void)clock_gettime(CLOCK_REALTIME, &ts); /* cannot fail with a known clock */
-		due = later((struct moment){ (uint64_t)ts.tv_sec, (uint64_t)ts.tv_nsec }, o->delay_ms);
-	}
-	if (o->has_at || o->has_delay)
-		err = put_time(b, "Mess-Ask-Due", due);
-	if (err == MESS_OK && o->has_ttl)
-		err = put_time(b, "Mess-Ask-Expires", later(due, o->ttl_ms));
+	if (o->at != NULL || o->delay != NULL)
+		err = put_time(b, "Mess-Ask-Due", at);
+	if (err == MESS_OK && o->ttl != NULL)
+		err = put_time(b, "Mess-Ask-Expires", later(at, o->ttl_ms));
 	return err;
 }
 
@@ -71,7 +91,7 @@ pub_put_head(struct pub *p, const struct pub_message *msg)
 	enum mess_err err = MESS_OK;
 
 	buf_reset(b, b->max + 1);
-	if (o->has_at || o->has_delay || o->has_ttl)
+	if (o->at != NULL || o->delay != NULL || o->ttl != NULL)
 		err = put_times(o, b);
 	if (err == MESS_OK && o->id != NULL && (err = buf_printf(b, "Mess-Ask-Id: ")) == MESS_OK &&
 	    (err = pub_put_id(p, p->taken, b)) == MESS_OK)

@@ -42,7 +42,7 @@ struct options {
 	struct buf headers;	/* of -H */
 	const char *id;		/* a pattern: %n is the message's number */
 	const char *key;
-	bool has_at, has_delay, has_ttl;
+	const char *at, *delay, *ttl;	/* as they were given; or NULL */
 	uint64_t at_sec;
 	uint32_t at_nsec;
 	uint64_t delay_ms, ttl_ms;
@@ -116,7 +116,10 @@ uint64_t pub_durable(const struct pub *p);
 void pub_send_init(struct pub *p);
 void pub_send_free(struct pub *p);
 
-/* pub-head.c: into p->head; and the id of message number n. */
+/* pub-head.c: --delay, and --ttl, from now on: beyond what times there are? */
+bool pub_is_due_too_late(const struct options *o);
+bool pub_expires_too_late(const struct options *o);
+/* Into p->head; and the id of message number n. */
 NODISCARD enum mess_err pub_put_head(struct pub *p, const struct pub_message *msg);
 NODISCARD enum mess_err pub_put_id(const struct pub *p, uint64_t n, struct buf *b);
 

@@ -92,6 +92,27 @@ mess-fsck-free() {
 	assert_equal "$(mess-sub --peek -l t)" far
 }
 
+@test "delay: a time after the year 9999 is refused, 64, with the rule and the value" {
+	local options
+
+	mess-topic create t
+	for options in '--at @253402300800' '--at @9223372036854776' '--at @99999999999999999' \
+		'--delay 106751991167d' '--ttl 106751991167d' '--ttl 3000000d' '--at 9999-12-31 --ttl 2d'; do
+		# shellcheck disable=SC2086 # words
+		run -64 --separate-stderr mess-pub $options -m x t
+		assert_one_error mess-pub
+		assert_regex "$stderr" "${options##* }.*9999"
+	done
+	run -64 --separate-stderr mess-pub --ttl 0 -m x t
+	assert_one_error mess-pub
+	published_is t 0
+
+	mess-pub --at 9999-12-31T23:59:59Z -m far t
+	mess-pub --at 9999-12-31 --ttl 1h -m far t
+	assert_equal "$(mess-sub -e t)" ""
+	counted t delayed 2
+}
+
 @test "ttl: what is not taken in time expires, is counted, and is freed" {
 	mess-sub -e t
 	mess-pub --ttl 1 -m milk t
