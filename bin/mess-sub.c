@@ -11,12 +11,13 @@
 #include <sysexits.h>
 
 #include "base/fd.h"
+#include "limit.h"
 #include "message.h"
 #include "sub.h"
 
 #define GRACE_DEFAULT_MS ((uint64_t)30 * 1000)
 #define RESERVE_DEFAULT_MS ((uint64_t)5 * 60 * 1000)
-#define ATTEMPTS_MOST 1000000
+#define ATTEMPTS_MOST 65535	/* as many as a topic may say */
 
 static const struct cli_text text = {
 	"mess-sub [-qv] [-s SUBSCRIPTION] [--tail | --peek] [-n N] [-e [-E]] [-W DUR] [--from POS] [-j N] "
@@ -241,6 +242,9 @@ read_long(struct options *o, int c)
 		o->reserve_ms = optarg != NULL ? duration("--reserve", optarg) : RESERVE_DEFAULT_MS;
 		if (o->reserve_ms == 0)
 			cli_usage(&text, "--reserve=0: it would be over at once");
+		if (o->reserve_ms > LIMIT_HOLD_MS)
+			cli_usage(&text, "--reserve=%s: a lease is for at most %llud", cli_cut(optarg),
+			    (unsigned long long)LIMIT_HOLD_MS / 86400000);
 		break;
 	case OPTION_ACK:
 		set_verb(o, VERB_ACK, optarg);
@@ -401,8 +405,10 @@ set_defaults(struct options *o)
 		o->jobs = 1;
 	if (o->grace_ms == UINT64_MAX)
 		o->grace_ms = GRACE_DEFAULT_MS;
-	if (o->verb == VERB_RESERVE)
+	if (o->verb == VERB_RESERVE) {
 		o->form = FORM_JSON;
+		o->count = 1;
+	}
 }
 
 static void

@@ -134,7 +134,7 @@ job_settle(struct work *w, struct job *j)
 	if (err != MESS_OK)
 		work_failed(w, err);
 	if (!j->damaged) {
-		s->failed += end.verdict != HANDLER_ACK;
+		s->failed += end.verdict != HANDLER_ACK && !w->cut;
 		tell(w, j, &end);
 	}
 	job_free(w, j);

@@ -45,6 +45,7 @@ end_jobs(struct work *w, bool kill_them)
 	for (size_t i = 0; i < w->cap; i++) {
 		if (w->jobs[i].h == NULL)
 			continue;
+		w->cut = true;
 		if (kill_them)
 			handler_kill(w->jobs[i].h);
 		else
@@ -400,7 +401,7 @@ work(struct work *w)
 	}
 	if (w->credit > 0 || w->body)
 		return_the_rest(w);
-	if (w->stopping == GO_ON || (w->stopping == STOP_WAITED && s->left == 0))
+	if (w->stopping == GO_ON || (w->stopping == STOP_WAITED && s->left == 0 && !w->cut))
 		return STOP_DONE;
 	return w->stopping;
 }

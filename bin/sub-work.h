@@ -35,6 +35,7 @@ struct work {
 	enum stop stopping;	/* why nothing new is begun */
 	unsigned signals;	/* how often we were asked */
 	uint64_t grace_until;	/* UINT64_MAX: over, or not begun */
+	bool cut;		/* handlers were ended before they were done */
 	int always;		/* readable: calls of the library do not wait */
 	struct pollfd fds[2 + HANDLER_FDS * JOBS_MOST];
 };

@@ -181,7 +181,7 @@ body_of() {
 	run -0 mess-sub --reserve -e t
 	assert_output ""
 	run -1 mess-sub --reserve -e -E t
-	run -0 mess-sub --reserve -W 1 t
+	run -124 mess-sub --reserve -W 1 t
 	assert_output ""
 
 	mess-pub -m x t
@@ -195,6 +195,16 @@ body_of() {
 
 	wait $!
 	assert_equal "$(body_of "$(<out)")" late
+}
+
+@test "cron: --reserve with -W that runs out is 124, and prints nothing" {
+	mess-topic create t
+
+	run -124 mess-sub --reserve -W 1 t
+	assert_output ""
+	mess-pub -m x t
+	run -0 mess-sub --reserve=30d -W 10 t
+	assert_equal "$(body_of "$output")" x
 }
 
 @test "cron: --reserve of a large body" {

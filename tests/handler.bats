@@ -566,6 +566,19 @@ ended_by_more_of_it() {
 	counts t acked 1
 }
 
+@test "handler: one that is cut off at the end of -W is 124 with -n or -e, 0 without" {
+	mess-pub -m x t
+
+	for options in '-s a -n 1' '-s b -e' '-s c -n 1 -e'; do
+		# shellcheck disable=SC2086 # words
+		run -124 mess-sub $options -W 1 --grace 0 t -- sleep 60
+	done
+	run -0 mess-sub -W 1 --grace 0 t -- sleep 60
+	# One that failed by itself did fail, and what was done in the grace is done.
+	run -123 mess-sub -s failed -n 1 -W 1 t -- sh -c 'sleep 1.5; exit 1'
+	run -0 mess-sub -s other -n 1 -W 1 t -- sleep 1.5
+}
+
 # --- the engine goes away -----------------------------------------------------
 
 @test "handler: one that runs while the engine is restarted keeps its message" {

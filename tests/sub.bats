@@ -138,7 +138,8 @@ has_consumers() {
 	for options in '-n 0' '-n x' '-n -1' '-W x' '-W 1y' '-W -1' '-l -0' '-l --records' '--tail --peek' \
 		'--tail -s x' '-s A' '-s a.b' '-s -x' '--nonsense' '-l --json' '-F %q' '-F %h' '-F %h{}' '-F %b%b' '-F \x' \
 		'-E' '-j 0' '-j 257' '-j 2' '--timeout 5' '--grace 5' '--from x' '--from 2026-13-01' '--match x' \
-		'--match =x' '--tail --from now' '--max-attempts 0' '--reserve=0' '--reserve=x' '--reserve -n 1' \
+		'--match =x' '--tail --from now' '--max-attempts 0' '--max-attempts 65536' '--reserve=0' '--reserve=x' \
+		'--reserve=31d' '--reserve=2592001' '--reserve -n 1' \
 		'--reserve -l' '--reserve --tail' '--ack x/y/1/0123456789abcdef' '--reserve --ack x'; do
 		# shellcheck disable=SC2086 # words
 		run --separate-stderr mess-sub $options t
