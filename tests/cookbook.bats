@@ -146,12 +146,25 @@ e.tif" /scan/other; eval "$1"' sh "$(recipe tesseract-one)"
 	mess-pub -H "Color: red" -m one orders
 	printf 'two\0\n' | mess-pub orders
 
-	run -0 a_root sh -c "$(recipe copier)"
+	run -0 a_root sh -c "$(recipe 'copier orders')"
 	mess-pub -m three orders
-	run -0 a_root sh -c "$(recipe copier)"
+	run -0 a_root sh -c "$(recipe 'copier orders')"
 
 	mess-sub -e --records orders | payloads >before
 	mess-sub -e --records orders.test | payloads | cmp - before
+}
+
+@test "recipe: copy once more what mess-pub refused" {
+	mess-topic create orders --keep 1d
+	seq 1 9000 | mess-pub -l orders
+	mess-topic create orders.test
+
+	run -0 a_root sh -c "$(recipe 'copier orders')"
+	mess-sub -e -l orders.test | cmp - <(seq 1 9000)
+
+	run -0 a_root sh -c "$(recipe 'sub seek')"
+	run -0 a_root sh -c "$(recipe 'copier orders')"
+	mess-sub -e -l orders.test | cmp - <(seq 1235 9000)
 }
 
 @test "recipe: look after what failed" {
