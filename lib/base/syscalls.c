@@ -125,6 +125,12 @@ static const int deadly[] = {
 	SCMP_SYS(userfaultfd), SCMP_SYS(vhangup),
 };
 
+static struct scmp_arg_cmp
+differs(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_NE, .datum_a = value };
+}
+
 /* EDOM: this architecture has no such call, so nobody can make it. */
 static bool
 add(scmp_filter_ctx ctx, uint32_t action, int call, struct scmp_arg_cmp arg)
@@ -150,7 +156,7 @@ static bool
 add_deadly(scmp_filter_ctx ctx)
 {
 	return add_all(ctx, SCMP_ACT_KILL_PROCESS, deadly, COUNT(deadly)) &&
-	    add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+	    add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), differs(0, AF_UNIX));
 }
 
 #ifdef MESS_SANITIZE
@@ -191,8 +197,8 @@ add_abort(scmp_filter_ctx ctx)
 
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2,
 	    SCMP_A0(SCMP_CMP_MASKED_EQ, INT, self), SCMP_A2(SCMP_CMP_MASKED_EQ, INT, SIGABRT)) == 0 &&
-	    add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_NE, self)) &&
-	    add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(tgkill), SCMP_A2(SCMP_CMP_NE, SIGABRT));
+	    add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(tgkill), differs(0, self)) &&
+	    add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(tgkill), differs(2, SIGABRT));
 }
 
 static bool
