@@ -316,7 +316,13 @@ open_socket(struct deliverd *d)
 
 	if ((d->listener = notify_inherited_socket()) != -1)
 		return EX_OK;
-	if ((err = sock_open_parent(d->socket_path, &d->socket_dir, &d->socket_name)) != MESS_OK)
+	err = sock_open_parent(d->socket_path, &d->socket_dir, &d->socket_name);
+	if (err == MESS_BADNAME) {
+		cli_warn("%s: the last part of a socket's path is at most %d bytes", d->socket_path,
+		    SOCK_NAME_MAX);
+		return mess_exit_status(err);
+	}
+	if (err != MESS_OK)
 		return cli_fail_errno(EX_CONFIG, "%s", d->socket_path);
 	if (fstat(d->socket_dir, &st) == -1 || (st.st_mode & 022) != 0) {
 		cli_warn("%s: its directory may be written by others: anybody could take its name",

@@ -113,8 +113,15 @@ client_dial(struct mess *m)
 			return err;
 		return dial_below(m, m->spool_dir, ".sock");
 	}
-	if ((err = sock_open_parent(m->socket, &dir, &name)) != MESS_OK)
+	err = sock_open_parent(m->socket, &dir, &name);
+	if (err == MESS_BADNAME)
+		return client_fail(m, err, "%s: the last part of a socket's path is at most %d bytes; "
+		    "this one is %zu", m->socket, SOCK_NAME_MAX, strlen(strrchr(m->socket, '/') != NULL ?
+		    strrchr(m->socket, '/') + 1 : m->socket));
+	if (err == MESS_NODAEMON)
 		return client_fail(m, err, "%s: %s", m->socket, mess_strerror(err));
+	if (err != MESS_OK)
+		return client_fail_errno(m, err, m->socket);
 	return dial_below(m, dir, name);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "sock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,10 +148,14 @@ sock_check_server(int fd, int dir)
 enum mess_err
 sock_open_parent(const char *path, int *dir, const char **name)
 {
-	const char *slash = strrchr(path, '/');
+	const char *slash = strrchr(path, '/'), *last = slash == NULL ? path : slash + 1;
 	AUTO_FREE char *parent = NULL;
 	int fd;
 
+	if (strlen(last) > SOCK_NAME_MAX) {
+		errno = ENAMETOOLONG;
+		return MESS_BADNAME;
+	}
 	if (slash == NULL)
 		parent = strdup(".");
 	else
@@ -160,6 +165,6 @@ sock_open_parent(const char *path, int *dir, const char **name)
 	if ((fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return errno == ENOENT ? MESS_NODAEMON : err_from_errno();
 	*dir = fd;
-	*name = slash == NULL ? path : slash + 1;
+	*name = last;
 	return MESS_OK;
 }

@@ -44,7 +44,13 @@ bool sock_refuse_rights(int fd);
  */
 NODISCARD enum mess_err sock_check_server(int fd, int dir);
 
-/* Splits "a/b/sock" into an open directory and "sock" (borrowed from path). */
+/* Bytes of the last part of a socket's path: what an address has room for behind /proc/self/fd/N/. */
+#define SOCK_NAME_MAX 82
+
+/*
+ * Splits "a/b/sock" into an open directory and "sock" (borrowed from path);
+ * MESS_BADNAME when that is too long.
+ */
 NODISCARD enum mess_err sock_open_parent(const char *path, int *dir, const char **name);
 
 #endif
