@@ -22,6 +22,14 @@ exported() {
 	refute_output
 }
 
+@test "docs: no example of a manual page has a backslash that roff takes for its own" {
+	run awk '/^\.Bd -literal/ { inside = 1 } /^\.Ed/ { inside = 0 } inside {
+		line = $0
+		gsub(/\\(e|&|-|\(..)/, "", line)
+		if (line ~ /\\/) print FILENAME ": " $0 }' "$MESS_SOURCE"/man/*.[1-8]
+	refute_output
+}
+
 @test "docs: every manual page is named after what it describes" {
 	local page
 
