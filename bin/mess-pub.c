@@ -140,12 +140,23 @@ start(struct pub *p)
 	return EX_OK;
 }
 
+/* Who cannot be told what became of it must not take it for refused. */
+static int
+flush(int status)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return status;
+	(void)cli_fail_errno(EX_IOERR, "%s", status == EX_OK ? "all is durable, but standard output" :
+	    "standard output");
+	return status != EX_OK ? status : EX_IOERR;
+}
+
 static int
 run(const struct options *o)
 {
 	struct pub p = { .o = o, .fd = STDIN_FILENO, .spill = -1 };
 	enum mess_err err;
-	int status, flushed;
+	int status;
 
 	p.in.max = o->form == FORM_JSON ? PUB_LINE_MAX + 2 * PUB_PIECE : RECORD_MAX + 2 * PUB_PIECE;
 	p.why.max = 4096;
@@ -159,8 +170,7 @@ run(const struct options *o)
 	pub_send_free(&p);
 	buf_free(&p.in);
 	buf_free(&p.why);
-	flushed = cli_flush_stdout();
-	return status != EX_OK ? status : flushed;
+	return flush(status);
 }
 
 static int

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fd.h"
@@ -330,6 +331,19 @@ asks_for_user(int argc, char *argv[])
 	return false;
 }
 
+/* Who only looks shall not make what was mistyped. */
+static bool
+only_looks(const struct verb *verb, const struct topic_call *c)
+{
+	static const char *const looks[] = { "check", "export", "list", "peek", "show", "stat", "verify",
+		"wait" };
+
+	for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++)
+		if (strcmp(verb->name, looks[i]) == 0)
+			return true;
+	return strcmp(verb->name, "sub") == 0 && strcmp(c->args[0], "list") == 0;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -349,6 +363,8 @@ main(int argc, char *argv[])
 	call.count = argc - optind;
 	check_call(verb, &call);
 
+	if (call.where.spool != NULL && only_looks(verb, &call) && access(call.where.spool, F_OK) == -1)
+		return cli_fail_errno(EX_NOINPUT, "%s: no such spool", call.where.spool);
 	m = cli_open(&call.where);
 	status = verb->run(m, &call);
 	mess_close(m);

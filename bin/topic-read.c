@@ -8,6 +8,7 @@
  */
 #include "topic-read.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -126,6 +127,8 @@ topic_read(struct mess *m, struct topic_read *r)
 		if ((err = mess_next(m, -1, &event, &msg)) == MESS_OK && event == MESS_EVENT_MESSAGE)
 			err = take(&g, &msg);
 		/* A record that does not check leaves its number out. */
+		if (ferror(stdout) != 0)
+			return EX_IOERR; /* said when it is flushed */
 		if (err != MESS_OK && err != MESS_CORRUPT)
 			return cli_fail_mess(m, err, "%s", r->topic);
 	}

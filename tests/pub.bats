@@ -75,6 +75,8 @@ waiting() {
 @test "pub: a standard output that is full is an error, though all is durable" {
 	[ -w /dev/full ] || skip "no /dev/full"
 	run -74 --separate-stderr sh -c "exec mess-pub -v -m x t >/dev/full"
+	assert_one_error mess-pub
+	assert_regex "$stderr" "all is durable"
 	published_is t 1
 }
 

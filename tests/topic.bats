@@ -330,11 +330,41 @@ trash_is_empty() {
 	assert_one_error mess-topic
 }
 
+@test "topic: a socket whose name is too long is 64, with the limit and the length" {
+	long=$(printf 'x%.0s' {1..100})
+
+	run -64 --separate-stderr mess-topic --socket "$BATS_TEST_TMPDIR/$long" list
+	assert_one_error mess-topic
+	assert_regex "$stderr" 'at most 82 bytes; this one is 100'
+	run -64 --separate-stderr mess-deliverd --spool "$MESS_SPOOL" --socket "$BATS_TEST_TMPDIR/$long"
+	assert_one_error mess-deliverd
+	run -71 --separate-stderr mess-topic --socket /dev/null/x list
+	assert_regex "$stderr" 'Not a directory'
+}
+
+@test "topic: who only looks makes no spool" {
+	local verb
+
+	for verb in list stat 'show t' 'peek t' 'wait t --empty' verify 'export t' 'sub list t'; do
+		# shellcheck disable=SC2086 # words
+		run -66 --separate-stderr mess-topic --spool ./mistyped $verb
+		assert_one_error mess-topic
+		assert_regex "$stderr" 'no such spool'
+	done
+	run -3 mess-topic --spool ./mistyped check t
+	assert [ ! -e mistyped ]
+	run -0 mess-topic --spool ./meant create t
+}
+
 @test "topic: a standard output that is full is an error" {
 	[ -w /dev/full ] || skip "no /dev/full"
 	mess-topic create t
 	run -74 --separate-stderr sh -c 'exec mess-topic list >/dev/full'
 	assert_one_error mess-topic
+	head -c 3000000 /dev/zero | tr '\0' x | fold -w 1000 | mess-pub -l t
+	run -74 --separate-stderr sh -c 'exec mess-topic export t >/dev/full'
+	assert_one_error mess-topic
+	assert_equal "$stderr" "mess-topic: standard output: No space left on device"
 }
 
 @test "topic: a standard output that is closed is 74, and a message is never a request" {
