@@ -27,6 +27,7 @@
 #include "base/sock.h"
 #include "cli.h"
 #include "conf.h"
+#include "deliverd-audit.h"
 #include "deliverd-confine.h"
 #include "deliverd-notify.h"
 #include "deliverd-spool.h"
@@ -199,6 +200,13 @@ same(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static void
+audit_reload(const struct deliverd *d, const char *result, const char *rule)
+{
+	engine_audit(d->engine, &(struct audit_event){ .event = "config", .action = "reload",
+		.object = d->conf_file, .result = result, .rule = rule });
+}
+
 /* All or nothing; what is fixed while an engine runs refuses the reload. */
 static void
 reload(void *arg)
@@ -212,17 +220,20 @@ reload(void *arg)
 	}
 	if (read_conf_file(d->conf_file, &again) != EX_OK) {
 		cli_warn("%s: the configuration in force stays", d->conf_file);
+		audit_reload(d, "refused", "it cannot be read, or is not valid");
 		return;
 	}
 	if (!same(again.spool, d->conf.spool) || !same(again.socket, d->conf.socket) ||
 	    !same(again.user, d->conf.user) || again.sandbox != d->conf.sandbox) {
 		cli_warn("%s: spool, socket, user and sandbox need a restart; "
 		    "the configuration in force stays", d->conf_file);
+		audit_reload(d, "refused", "spool, socket, user and sandbox need a restart");
 		conf_free(&again);
 		return;
 	}
 	old = d->conf;
 	d->conf = again;
+	audit_reload(d, "ok", NULL);
 	engine_set_rules(d->engine, &d->conf); /* nobody looks at the old ones any more */
 	conf_free(&old);
 	cli_warn("%s: read again", d->conf_file);
@@ -381,6 +392,37 @@ watchdog(void *arg)
 	notify_say("WATCHDOG=1");
 }
 
+/* Names of what is not in force; they are few and short. */
+static void
+write_lacks(const char *security, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (const char *at = security, *end; at != NULL && (end = strchr(at, '\n')) != NULL; at = end + 1) {
+		const char *space = memchr(at, ' ', (size_t)(end - at));
+
+		if (space == NULL || strncmp(space, " no:", 4) != 0 || size - used < 64)
+			continue;
+		used += (size_t)snprintf(out + used, size - used, "%s%.*s", used > 0 ? "," : "without ",
+		    (int)(space - at < 40 ? space - at : 40), at); /* fits by its size */
+	}
+}
+
+static void
+audit_start(const struct deliverd *d)
+{
+	char rules[64], lacks[AUDIT_VALUE_MAX];
+
+	(void)snprintf(rules, sizeof rules, "mess %s, %zu rules", PACKAGE_VERSION, d->conf.rule_count); /* fits */
+	engine_audit(d->engine, &(struct audit_event){ .event = "engine", .action = "start",
+		.object = d->spool_path, .result = "ok", .detail = rules, .change = true });
+	write_lacks(buf_data(&d->security), lacks, sizeof lacks);
+	engine_audit(d->engine, &(struct audit_event){ .event = "engine", .action = "sandbox",
+		.result = d->conf.sandbox ? "on" : "off", .detail = lacks, .change = true,
+		.rule = d->conf.sandbox ? NULL : "sandbox no" });
+}
+
 static int
 serve(struct deliverd *d, struct engine *e)
 {
@@ -391,6 +433,7 @@ serve(struct deliverd *d, struct engine *e)
 
 	if ((err = sock_listen(d->listener)) != MESS_OK)
 		return cli_fail_errno(mess_exit_status(err), "%s", d->socket_path);
+	audit_start(d);
 	notify_say("READY=1");
 	if (d->verbose > 0)
 		cli_warn("%s: serving %s", d->spool_path, d->socket_path);
@@ -408,7 +451,8 @@ run_engine(struct deliverd *d)
 	struct engine_setup setup = { .spool = d->spool, .reload = reload, .arg = d,
 		.acl = { .personal = d->personal, .owner = d->uid, .site = &d->conf },
 		.security = buf_data(&d->security),
-		.idle_exit = (unsigned)(d->idle_ms / 1000), .report = { .fn = report } };
+		.idle_exit = (unsigned)(d->idle_ms / 1000), .report = { .fn = report },
+		.audit = { .fn = deliverd_audit_say } };
 	enum mess_err err;
 	int status;
 
@@ -437,6 +481,7 @@ run(struct deliverd *d)
 	notify_open();
 	if ((status = open_socket(d)) != EX_OK)
 		return status;
+	deliverd_audit_open(d->detach);
 	if ((!d->detach || (status = prepare_detach(d)) == EX_OK) && (status = confine(d)) == EX_OK)
 		status = run_engine(d);
 	leaving(d);

@@ -65,6 +65,12 @@ acl_is_admin(const struct acl *acl, const struct principal *who)
 }
 
 bool
+acl_is_engines(const char *name)
+{
+	return strncmp(name, "mess.", 5) == 0;
+}
+
+bool
 acl_may_connect(const struct acl *acl, const struct principal *who)
 {
 	return !acl->personal || who->peer.uid == acl->owner;
@@ -209,6 +215,10 @@ acl_decide(const struct acl *acl, const struct principal *who, enum acl_right ri
 	/* An unmapped uid is many people's at once: not even what everyone may. */
 	if (who->key == NULL && auth_is_overflow(who->peer.uid))
 		return (struct acl_verdict){ .reason = ACL_UNMAPPED };
+	/* Before all rules: no pattern opens it, and an administrator cannot forge what it says. */
+	if (acl_is_engines(object->name) &&
+	    (right == ACL_PUBLISH || right == ACL_CREATE || !acl_is_admin(acl, who)))
+		return (struct acl_verdict){ .reason = ACL_ENGINES };
 	if (acl_is_admin(acl, who))
 		return (struct acl_verdict){ true, ACL_BY_ADMIN, NULL, NULL };
 	/* Before all lists: they were written for somebody who is gone. */
@@ -229,6 +239,7 @@ acl_explain(const struct acl_verdict *v, struct buf *out)
 	static const char *const texts[] = {
 		[ACL_NOBODY_ALLOWS] = "neither mess.conf nor the topic's list allows it",
 		[ACL_UNMAPPED] = "the kernel could not map the uid: it is nobody's",
+		[ACL_ENGINES] = "the engine's own: nobody publishes there, and only administrators read it",
 		[ACL_FROZEN] = "the owner's uid was given to somebody new: the topic is frozen for all but administrators",
 		[ACL_BY_SPOOL] = "a personal spool is its owner's",
 		[ACL_BY_ADMIN] = "an administrator",

@@ -26,6 +26,8 @@ bool acl_is_admin(const struct acl *acl, const struct principal *who);
 
 /* Is this somebody of a list, by number? */
 bool acl_is_one(const struct who *w, const struct principal *who);
+/* A name below mess: the engine's own. */
+bool acl_is_engines(const char *name);
 
 /* What a right is asked on. */
 struct acl_object {
@@ -38,6 +40,7 @@ struct acl_object {
 enum acl_reason {
 	ACL_NOBODY_ALLOWS,
 	ACL_UNMAPPED,		/* the caller has no uid here */
+	ACL_ENGINES,		/* the engine's own: who administers the spool reads it, nobody writes it */
 	ACL_FROZEN,		/* the owner's uid was given to somebody new */
 	ACL_BY_SPOOL,		/* a personal one, whose owner the caller is or is not */
 	ACL_BY_ADMIN,

@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
+#include "audit_topic.h"
 #include "base/fd.h"
 #include "request.h"
 
@@ -29,6 +30,7 @@ struct engine {
 	struct loop_source signals, worker, listener;
 	struct loop_timer idle, rest, checkpoint, accept_again, watchdog;
 	struct engine_setup setup;
+	struct audit_topic *audit;
 	const struct engine_service *service;
 	bool worked;		/* since the rest timer was set: an idle engine sleeps */
 	bool said_sick;
@@ -37,17 +39,29 @@ struct engine {
 /* --- accepting ---------------------------------------------------------- */
 
 static void
+audit_session(struct engine *e, const struct session *s, enum mess_err err)
+{
+	audit(e->host.audit, &(struct audit_event){ .event = "session",
+		.who = s != NULL ? &s->who : NULL, .action = "begin",
+		.result = err == MESS_OK ? "ok" : err_word(err) });
+}
+
+static void
 accepted(struct engine *e, int fd)
 {
-	struct session *s;
+	struct session *s = NULL;
+	enum mess_err err;
 
 	if (e->host.count >= LIMIT_CONNECTIONS) {
 		fd_close(&fd);
+		audit_session(e, NULL, MESS_LIMIT);
 		return;
 	}
-	if (session_new(&e->host, fd, &s) != MESS_OK)
-		return; /* not a caller of ours, or no memory: closed */
-	(void)session_admit(s); /* else it was told */
+	/* Not a caller of ours, or no memory: closed. */
+	err = session_new(&e->host, fd, &s);
+	audit_session(e, s, err);
+	if (err == MESS_OK)
+		(void)session_admit(s); /* else it was told */
 }
 
 static void
@@ -87,9 +101,12 @@ commit(struct engine *e)
 	struct session *s;
 	enum mess_err err;
 
+	audit_topic_write(e->audit, false);
 	err = store_commit(e->host.store);
 	if (store_is_sick(e->host.store)) {
 		err = MESS_SICK;
+		if (!e->said_sick)
+			audit(e->host.audit, &(struct audit_event){ .event = "engine", .action = "sick" });
 		if (!e->said_sick)
 			store_say(e->host.store, "a write or sync failed: publishes and acks are refused "
 			    "until a restart; what was durable is still delivered");
@@ -249,6 +266,26 @@ add_source(struct engine *e, struct loop_source *s, int fd, void (*ready)(void *
 }
 
 void
+engine_audit(struct engine *e, const struct audit_event *event)
+{
+	audit(e->host.audit, event);
+}
+
+/* What the store says of mess.audit itself would be said of saying it. */
+static void
+say(void *arg, const char *line)
+{
+	struct engine *e = arg;
+
+	if (e->setup.report.fn != NULL)
+		e->setup.report.fn(e->setup.report.arg, line);
+	if (line == NULL || strncmp(line, AUDIT_TOPIC ":", strlen(AUDIT_TOPIC ":")) == 0)
+		return;
+	audit(e->host.audit, &(struct audit_event){ .event = "spool", .action = "report", .detail = line,
+		.said = true });
+}
+
+void
 engine_set_rules(struct engine *e, const struct conf *site)
 {
 	auth_forget();
@@ -284,9 +321,29 @@ open_retention(struct engine *e)
 	return retention_new(&setup, &e->host.retention);
 }
 
+/* A personal spool has one user, and no audit. */
+static enum mess_err
+open_audit(struct engine *e)
+{
+	struct audit_topic_setup setup = { .audit = e->host.audit, .topics = e->host.topics,
+		.loop = e->host.loop, .owner = e->host.acl.owner };
+
+	return e->host.audit == NULL ? MESS_OK : audit_topic_new(&setup, &e->audit);
+}
+
+static enum mess_err
+have_audit(struct engine *e)
+{
+	struct audit_setup setup = { .owner = e->host.acl.owner, .now = loop_now,
+		.say = e->setup.audit.fn, .arg = e->setup.audit.arg };
+
+	return e->host.acl.personal ? MESS_OK : audit_new(&setup, &e->host.audit);
+}
+
 static enum mess_err
 open_components(struct engine *e)
 {
+	struct store_report report = { .fn = say, .arg = e };
 	struct journal_target find = { .open = topic_open_target, .arg = &e->setup.spool };
 	struct session_host *h = &e->host;
 	enum mess_err err;
@@ -298,11 +355,13 @@ open_components(struct engine *e)
 		return MESS_LIMIT;
 	}
 	if ((err = limits_new(&h->acl, &h->limits)) != MESS_OK ||
-	    (err = store_open(e->setup.spool, e->work, &e->setup.report, &find, &h->store)) != MESS_OK ||
+	    (err = have_audit(e)) != MESS_OK ||
+	    (err = store_open(e->setup.spool, e->work, &report, &find, &h->store)) != MESS_OK ||
 	    (err = topics_new(h->store, &h->topics)) != MESS_OK ||
 	    (err = delivery_new(h->topics, h->loop, &h->delivery)) != MESS_OK ||
 	    (!h->acl.personal && (err = quota_new(h->limits, h->topics, h->loop, &h->quota)) != MESS_OK) ||
 	    (err = open_retention(e)) != MESS_OK ||
+	    (err = open_audit(e)) != MESS_OK ||
 	    (err = intake_new(h->topics, h->loop, h->acl.owner, h->body_max, &h->intake)) != MESS_OK)
 		return err;
 	return intake_run(h->intake);
@@ -381,6 +440,12 @@ finish_sessions(struct engine *e)
 	}
 	while ((s = TAILQ_FIRST(&e->host.sessions)) != NULL)
 		session_free(s);
+	if (e->service != NULL)
+		audit(e->host.audit, &(struct audit_event){ .event = "engine", .action = "stop", .result = "ok" });
+	if (e->audit != NULL) {
+		audit_tell(e->host.audit, true);
+		audit_topic_write(e->audit, true);
+	}
 	/* What they held goes out again, counted as a try, also after a restart. */
 	if (e->host.store != NULL)
 		ERR_IGNORE(store_commit(e->host.store)); /* the next start counts them as well */
@@ -395,12 +460,14 @@ engine_free(struct engine *e)
 	/* Files that may go do so now: nobody else will look for a while. */
 	if (e->host.store != NULL)
 		journal_drain(store_journal(e->host.store));
+	audit_topic_free(e->audit);
 	intake_free(e->host.intake);
 	retention_free(e->host.retention);
 	quota_free(e->host.quota);
 	delivery_free(e->host.delivery);
 	topics_free(e->host.topics);
 	store_close(e->host.store);
+	audit_free(e->host.audit);
 	work_free(e->work);
 	fd_close(&e->signals.fd);
 	loop_free(e->host.loop);

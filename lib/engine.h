@@ -9,6 +9,7 @@
 #define ENGINE_H
 
 #include "acl.h"
+#include "audit.h"
 #include "store.h"
 
 struct engine;
@@ -19,12 +20,16 @@ struct engine_setup {
 	const char *security;		/* what is in force, lines for whoever asks; borrowed */
 	unsigned idle_exit;		/* seconds without callers; 0: never */
 	struct store_report report;
+	struct store_report audit;	/* of a system spool: each line of it, as it comes */
 	void (*reload)(void *arg);	/* on SIGHUP */
 	void *arg;
 };
 
 /* Other rules from now on, for live sessions too; borrowed until the next. */
 void engine_set_rules(struct engine *e, const struct conf *site);
+
+/* What its program decided, into the audit of a system spool. */
+void engine_audit(struct engine *e, const struct audit_event *event);
 
 /* Recovers, takes in what waits in new/; serves nobody yet. */
 NODISCARD enum mess_err engine_new(const struct engine_setup *setup, struct engine **out);

@@ -26,6 +26,8 @@
 #define LIMIT_TURN_REQUESTS 1024	/* of one caller, before the others and the commit */
 #define LIMIT_HELLO_MS 5000		/* from connect to HELLO */
 #define LIMIT_TOMBSTONE_SECONDS ((int64_t)30 * 24 * 3600)
+#define LIMIT_AUDIT_SECONDS ((uint64_t)90 * 24 * 3600)	/* kept by mess.audit as it is made */
+#define LIMIT_AUDIT_BYTES ((uint64_t)64 * 1024 * 1024)
 #define LIMIT_RESCAN_MS ((uint64_t)10 * 60 * 1000)
 
 #endif

@@ -429,6 +429,12 @@ check_limits(const struct request *r, const char **why)
 	return MESS_OK;
 }
 
+const char *
+protocol_verb(enum request_verb verb)
+{
+	return (size_t)verb < VERBS ? grammar[verb].name : "-";
+}
+
 static bool
 find_verb(struct word w, enum request_verb *out)
 {

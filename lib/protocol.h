@@ -52,6 +52,9 @@ enum request_verb {
 	REQ_SECURITY,
 };
 
+/* The word of a request, PUB; static. */
+const char *protocol_verb(enum request_verb verb);
+
 /* A place to begin at: oldest, now, N, -N (the last N), @SECONDS.NANOSECONDS. */
 struct position {
 	enum { POS_OLDEST, POS_NOW, POS_NUMBER, POS_LAST, POS_TIME } kind;

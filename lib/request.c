@@ -45,13 +45,16 @@ request_make_topic(struct session *s, const char *name, const struct conf_topic 
 	struct acl_object object = { .name = name };
 	const char *login, *why;
 	char text[LIMITS_TEXT];
+	struct acl_verdict v;
 	enum mess_err err;
 
 	if ((err = name_check_new_topic(name, &why)) != MESS_OK) {
 		session_error(s, err, "%s: %s", name, why);
 		return err;
 	}
-	if (!acl_decide(&s->host->acl, &s->who, ACL_CREATE, &object).may) {
+	v = acl_decide(&s->host->acl, &s->who, ACL_CREATE, &object);
+	request_rule(s, &v);
+	if (!v.may) {
 		request_may_not_create(s);
 		return MESS_DENIED;
 	}
@@ -64,6 +67,7 @@ request_make_topic(struct session *s, const char *name, const struct conf_topic 
 	err = topic_make(s->host->topics, &making, out);
 	if (err == MESS_OK)
 		return announce(s, *out);
+	request_no_rule(s);
 	if (err == MESS_DENIED)
 		session_error(s, err, "the name was somebody else's until it was deleted; "
 		    "for 30 days only they or an administrator may make it again");
@@ -88,6 +92,8 @@ request_find_topic(struct session *s, const struct request_topic *f, struct topi
 	}
 	if (f->any ? !request_sees(s, t) : !request_may(s, f->right, t))
 		return request_refuse(s, f->right, t);
+	if (f->right == ACL_ADMIN && !f->any)
+		request_rule_of(s, f->right, t);
 	if ((err = topic_use(s->host->topics, t)) != MESS_OK) {
 		session_error(s, err, "%s", mess_strerror(err));
 		return err;
@@ -117,7 +123,7 @@ do_hello(struct session *s, const struct request *r)
 }
 
 static void
-handle(struct session *s, const struct input_item *item)
+dispatch(struct session *s, const struct input_item *item)
 {
 	const struct request *r = &item->request;
 
@@ -215,20 +221,38 @@ handle(struct session *s, const struct input_item *item)
 }
 
 static void
+handle(struct session *s, const struct input_item *item)
+{
+	request_begins(s, item);
+	dispatch(s, item);
+	request_ends(s);
+}
+
+static void
 refused(struct session *s, const struct input_item *item)
 {
 	enum request_verb verb = item->request.verb;
 
+	request_begins(s, item);
 	session_error(s, item->err, "%s", item->why != NULL ? item->why : mess_strerror(item->err));
 	if (verb == REQ_PUB || verb == REQ_PUBS || verb == REQ_STREAM)
 		s->aborted = true;
 	s->refuse_chunks = verb == REQ_STREAM;
+	request_ends(s);
+}
+
+static void
+chunk(struct session *s, const char *data, size_t len)
+{
+	request_goes_on(s, REQ_STREAM);
+	request_chunk(s, data, len);
+	request_ends(s);
 }
 
 const struct session_handler request_handler = {
 	.request = handle,
 	.refused = refused,
-	.chunk = request_chunk,
+	.chunk = chunk,
 	.chunks_end = request_chunks_end,
 	.ended = request_interests_free,
 };

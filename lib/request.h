@@ -38,6 +38,25 @@ void request_no_topic(struct session *s, const char *name);
 void request_rules_changed(struct session_host *h);
 void request_check(struct session *s, const struct request *r);
 
+/*
+ * request_audit.c: what is asked, while it is handled; what the body of a
+ * STREAM comes to; and what it changed.
+ */
+void request_begins(struct session *s, const struct input_item *item);
+void request_goes_on(struct session *s, enum request_verb verb);
+void request_ends(struct session *s);
+/* The rule that decided. */
+void request_rule(struct session *s, const struct acl_verdict *v);
+void request_rule_of(struct session *s, enum acl_right right, struct topic *t);
+/* None: what is refused next is told in its own words. */
+void request_no_rule(struct session *s);
+/* event is a literal; detail may be NULL. */
+void request_changed(struct session *s, const char *event, const char *action, const char *detail);
+void request_changed_so(struct session *s, const char *event, const char *action,
+    const struct input_item *item);
+/* Rules changed, and the session does not take from the topic any more. */
+void request_cut(struct session *s, struct topic *t);
+
 /* A topic was made: it is watched, and whoever waits for its name joins. */
 void request_topic_made(struct session_host *h, struct topic *t);
 

@@ -83,7 +83,9 @@ denied(struct session *s, enum acl_right right, const struct topic *t)
 {
 	AUTO_BUF struct buf list = BUF_INIT(PROTOCOL_LINE_MAX / 2);
 
-	if (grants_write(t->conf.grants, right, false, &list) != MESS_OK || buf_len(&list) == 0)
+	if (acl_is_engines(t->name))
+		session_error(s, MESS_DENIED, "permission denied: %s is the engine's own: nobody publishes there", t->name);
+	else if (grants_write(t->conf.grants, right, false, &list) != MESS_OK || buf_len(&list) == 0)
 		session_error(s, MESS_DENIED, "permission denied: %s needs the topic's owner or an administrator",
 		    who_right_word(right));
 	else
@@ -95,6 +97,7 @@ denied(struct session *s, enum acl_right right, const struct topic *t)
 enum mess_err
 request_refuse(struct session *s, enum acl_right right, struct topic *t)
 {
+	request_rule_of(s, right, t);
 	if (request_sees(s, t)) {
 		denied(s, right, t);
 		return MESS_DENIED;
@@ -161,7 +164,11 @@ request_find_sub(struct session *s, struct topic *t, const char *name, struct su
 static bool
 still_may(void *arg, struct topic *t)
 {
-	return request_may(arg, ACL_SUBSCRIBE, t);
+	bool may = request_may(arg, ACL_SUBSCRIBE, t);
+
+	if (!may)
+		request_cut(arg, t);
+	return may;
 }
 
 void

@@ -101,6 +101,23 @@ request_make_sub(struct session *s, struct topic *t, const char *name, const str
 	return subscription_make(t, &setup, out);
 }
 
+/* By name, or by a pattern at some time. */
+static void
+made_own(struct session *s, struct topic *t, const char *own)
+{
+	struct acl_verdict v;
+	AUTO_BUF struct buf text = BUF_INIT(LIMIT_LIST_BYTES);
+	struct audit_event e = { .event = "subscription", .who = &s->who, .action = "make",
+		.object = t->name, .sub = own, .result = "ok", .change = true };
+
+	if (s->host->audit == NULL)
+		return;
+	v = request_decide(s->host, &s->who, ACL_SUBSCRIBE, t);
+	if (acl_explain(&v, &text) == MESS_OK && buf_append(&text, "", 1) == MESS_OK)
+		e.rule = buf_data(&text);
+	audit(s->host->audit, &e);
+}
+
 /*
  * The caller's own, else the topic's, else one that is made: the caller's
  * own, or in a personal spool the topic's.  o NULL: none is made.
@@ -126,6 +143,7 @@ find_sub(struct session *s, struct topic *t, const char *name, const struct requ
 		return err;
 	as->made = true;
 	quota_subscribed(s->host->quota, as->sub);
+	made_own(s, t, own);
 	return MESS_OK;
 }
 

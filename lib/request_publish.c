@@ -343,8 +343,10 @@ append_body(struct session *s, struct publish_result *done, const char **why)
 	size_t len;
 
 	/* Rules may have changed while it streamed in. */
-	if (s->pub_topic->gone || !request_may(s, ACL_PUBLISH, s->pub_topic))
+	if (s->pub_topic->gone || !request_may(s, ACL_PUBLISH, s->pub_topic)) {
+		request_rule_of(s, ACL_PUBLISH, s->pub_topic);
 		return MESS_NOTOPIC;
+	}
 	headers = body_headers(s->body, &len);
 	publish_recall(&ask, headers, len);
 	/* Others may have filled the topic meanwhile. */
@@ -361,6 +363,7 @@ body_synced(void *arg, enum mess_err err)
 	const char *why = NULL;
 
 	s->syncing = false;
+	request_goes_on(s, REQ_STREAM);
 	if (err == MESS_OK)
 		err = append_body(s, &done, &why);
 	body_free(s->body);
@@ -369,6 +372,7 @@ body_synced(void *arg, enum mess_err err)
 		publish_failed(s, err, why);
 	else
 		published(s, &done);
+	request_ends(s);
 	session_synced(s);
 }
 

@@ -4,6 +4,7 @@
  * dead letters back.
  */
 #include <bsd/string.h>
+#include <stdio.h>
 
 #include "dead.h"
 #include "request.h"
@@ -18,6 +19,17 @@ may_change(struct session *s, const struct subscription *sub)
 	    (subscription_is_own(sub, &owner) && request_sees_sub(s, sub));
 }
 
+static void
+say_rule(struct session *s, const struct subscription *sub)
+{
+	uid_t owner;
+
+	if (!subscription_is_own(sub, &owner) || request_may(s, ACL_ADMIN, sub->topic))
+		request_rule_of(s, ACL_ADMIN, sub->topic);
+	else if (s->host->audit != NULL)
+		(void)strlcpy(s->host->asked.rule, "the subscription's owner", sizeof s->host->asked.rule); /* fits */
+}
+
 /* A topic in use and its subscription, or the error was replied. */
 static bool
 find(struct session *s, const struct request *r, struct topic **topic, struct subscription **sub)
@@ -27,8 +39,11 @@ find(struct session *s, const struct request *r, struct topic **topic, struct su
 
 	if (request_find_topic(s, &f, topic) != MESS_OK)
 		return false;
-	if ((err = request_find_sub(s, *topic, r->sub, sub)) == MESS_OK && may_change(s, *sub))
-		return true;
+	if ((err = request_find_sub(s, *topic, r->sub, sub)) == MESS_OK) {
+		say_rule(s, *sub);
+		if (may_change(s, *sub))
+			return true;
+	}
 	topic_release(s->host->topics, *topic);
 	if (err == MESS_OK)
 		session_error(s, MESS_DENIED, "permission denied: %s is the topic's, so that needs an administrator of it",
@@ -41,11 +56,25 @@ find(struct session *s, const struct request *r, struct topic **topic, struct su
 }
 
 static void
-answer(struct session *s, enum mess_err err)
+answer(struct session *s, enum mess_err err, const char *action)
 {
-	if (err == MESS_OK)
+	if (err == MESS_OK) {
+		request_changed(s, "subscription", action, NULL);
 		session_ok_durable(s, "%s", "");
-	else
+	} else
+		session_error(s, err, "%s", mess_strerror(err));
+}
+
+static void
+answer_count(struct session *s, enum mess_err err, const char *action, uint64_t count)
+{
+	char text[32];
+
+	if (err == MESS_OK) {
+		(void)snprintf(text, sizeof text, "%llu messages", (unsigned long long)count); /* fits */
+		request_changed(s, "subscription", action, text);
+		session_ok_durable(s, "%llu", (unsigned long long)count);
+	} else
 		session_error(s, err, "%s", mess_strerror(err));
 }
 
@@ -69,7 +98,7 @@ request_sub_add(struct session *s, const struct input_item *item)
 	else if (subscription_find(set, r->sub) != NULL)
 		session_error(s, MESS_EXISTS, "subscription %s exists", r->sub);
 	else
-		answer(s, request_make_sub(s, t, r->sub, &o, &sub));
+		answer(s, request_make_sub(s, t, r->sub, &o, &sub), "add");
 	topic_release(s->host->topics, t);
 }
 
@@ -89,7 +118,7 @@ request_sub_remove(struct session *s, const struct request *r)
 		quota_unsubscribed(s->host->quota, sub);
 	if ((err = subscription_remove(sub)) != MESS_OK)
 		sub->gone = false;
-	answer(s, err);
+	answer(s, err, "remove");
 	topic_release(s->host->topics, t);
 }
 
@@ -106,7 +135,7 @@ request_seek(struct session *s, const struct request *r)
 	if ((err = request_position(s, t, &r->position, &n)) == MESS_OK)
 		err = subscription_seek(sub, n);
 	delivery_topic_changed(s->host->delivery, t);
-	answer(s, err);
+	answer(s, err, "seek");
 	topic_release(s->host->topics, t);
 }
 
@@ -122,10 +151,7 @@ request_release(struct session *s, const struct request *r)
 		return;
 	err = subscription_release(sub, &count);
 	delivery_topic_changed(s->host->delivery, t);
-	if (err == MESS_OK)
-		session_ok_durable(s, "%llu", (unsigned long long)count);
-	else
-		session_error(s, err, "%s", mess_strerror(err));
+	answer_count(s, err, "release", count);
 	topic_release(s->host->topics, t);
 }
 
@@ -202,11 +228,14 @@ request_redrive(struct session *s, const struct input_item *item)
 		return;
 	r.filter.sub = r.sub;
 	r.filter.match = r.match;
+	request_rule_of(s, request_may(s, ACL_ADMIN, t) ? ACL_ADMIN : ACL_SUBSCRIBE, t);
 	if ((err = limit_filter(s, t, &r)) == MESS_OK)
 		err = dead_redrive(&host, t, &r.filter, &moved);
 	if (err == MESS_OK)
-		session_ok_durable(s, "%llu", (unsigned long long)moved);
-	else
+		answer_count(s, err, "redrive", moved);
+	else {
+		request_no_rule(s);
 		session_error(s, err, "%s, after %llu", mess_strerror(err), (unsigned long long)moved);
+	}
 	topic_release(s->host->topics, t);
 }

@@ -167,8 +167,10 @@ static void
 refuse_existing(struct session *s, struct topic *t)
 {
 	struct acl_object object = { .name = t->name };
+	struct acl_verdict v = acl_decide(&s->host->acl, &s->who, ACL_CREATE, &object);
 
-	if (request_sees(s, t) || acl_decide(&s->host->acl, &s->who, ACL_CREATE, &object).may)
+	request_rule(s, &v);
+	if (request_sees(s, t) || v.may)
 		session_error(s, MESS_EXISTS, "%s", mess_strerror(MESS_EXISTS));
 	else
 		request_may_not_create(s);
@@ -189,12 +191,61 @@ request_create(struct session *s, const struct input_item *item)
 	err = request_read_options(s, item, take_setting, &set) ?
 	    request_make_topic(s, r->topic, &set.conf, &t) : MESS_USAGE;
 	conf_topic_free(&set.conf);
+	if (t != NULL)
+		request_changed_so(s, "topic", "create", item);
 	if (err != MESS_OK)
 		return; /* it was said */
 	session_ok(s, "%s", "");
 }
 
 /* --- changing ----------------------------------------------------------- */
+
+/* What the engine keeps for administrators goes by age and size alone, or the error was replied. */
+static bool
+is_kept(struct session *s, const struct topic *t)
+{
+	if (!acl_is_engines(t->name))
+		return false;
+	request_no_rule(s);
+	session_error(s, MESS_DENIED, "permission denied: %s is the engine's own: its oldest go by age and size, "
+	    "and nothing else is changed", t->name);
+	return true;
+}
+
+static bool
+keeps_going(const struct conf_topic *conf, const struct conf_topic *was)
+{
+	return conf->full_drop && !conf->paused_in && conf->max_size == 0 && conf->grants == was->grants;
+}
+
+/* Of what a request sets: the first says what it is. */
+static const char *
+word_of(const struct input_item *item, const char **event)
+{
+	const char *at = item->payload;
+	size_t len = item->payload_len;
+	struct protocol_option o;
+	enum mess_err err;
+
+	*event = "access";
+	if (!protocol_next_option(&at, &len, &o, &err))
+		return "set";
+	if (name_is(&o, "Grant") || name_is(&o, "Publish") || name_is(&o, "Subscribe") || name_is(&o, "Admin"))
+		return "grant";
+	if (name_is(&o, "Revoke"))
+		return "revoke";
+	*event = "topic";
+	return name_is(&o, "Pause-In") || name_is(&o, "Pause-Out") ? "pause" : "set";
+}
+
+static void
+was_set(struct session *s, const struct input_item *item)
+{
+	const char *event, *action = word_of(item, &event);
+
+	request_changed_so(s, event, action, item);
+	session_ok(s, "%s", "");
+}
 
 static enum mess_err
 change(struct session *s, struct topic *t, const struct conf_topic *conf)
@@ -222,14 +273,29 @@ request_set(struct session *s, const struct input_item *item)
 	if (request_find_topic(s, &f, &t) != MESS_OK)
 		return;
 	conf_topic_copy(&set.conf, &t->conf);
-	if (request_read_options(s, item, take_setting, &set)) {
+	if (request_read_options(s, item, take_setting, &set) &&
+	    (keeps_going(&set.conf, &t->conf) || !is_kept(s, t))) {
 		if ((err = change(s, t, &set.conf)) == MESS_OK)
-			session_ok(s, "%s", "");
+			was_set(s, item);
 		else
 			session_error(s, err, "%s", mess_strerror(err));
 	}
 	conf_topic_free(&set.conf);
 	topic_release(s->host->topics, t);
+}
+
+static void
+purged(struct session *s, enum mess_err err, uint64_t count)
+{
+	char text[32];
+
+	if (err != MESS_OK) {
+		session_error(s, err, "%s", mess_strerror(err));
+		return;
+	}
+	(void)snprintf(text, sizeof text, "%llu messages", (unsigned long long)count); /* fits */
+	request_changed(s, "topic", "purge", text);
+	session_ok_durable(s, "%llu", (unsigned long long)count);
 }
 
 void
@@ -240,16 +306,15 @@ request_purge(struct session *s, const struct input_item *item)
 	struct request_topic f = { .name = item->request.topic, .right = ACL_ADMIN };
 	enum mess_err err;
 	struct topic *t;
-	uint64_t count;
+	uint64_t count = 0;
 
 	if (request_find_topic(s, &f, &t) != MESS_OK)
 		return;
-	err = retention_purge(s->host->retention, t, &before, &count);
+	if (!is_kept(s, t)) {
+		err = retention_purge(s->host->retention, t, &before, &count);
+		purged(s, err, count);
+	}
 	topic_release(s->host->topics, t);
-	if (err == MESS_OK)
-		session_ok_durable(s, "%llu", (unsigned long long)count);
-	else
-		session_error(s, err, "%s", mess_strerror(err));
 }
 
 /* A topic in use; whoever has something of it lets go. */
@@ -294,8 +359,14 @@ request_delete(struct session *s, const struct request *r)
 
 	if (request_find_topic(s, &f, &t) != MESS_OK)
 		return;
-	if ((err = delete_topic(s, t)) == MESS_OK)
+	if (is_kept(s, t)) {
+		topic_release(s->host->topics, t);
+		return;
+	}
+	if ((err = delete_topic(s, t)) == MESS_OK) {
+		request_changed(s, "topic", "delete", NULL);
 		err = delete_letters(s, r->topic);
+	}
 	topic_release(s->host->topics, t);
 	if (err == MESS_OK)
 		session_ok(s, "%s", "");

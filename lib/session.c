@@ -5,6 +5,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -116,6 +117,7 @@ session_free(struct session *s)
 {
 	struct session_host *host = s->host;
 
+	audit(host->audit, &(struct audit_event){ .event = "session", .who = &s->who, .action = "end" });
 	loop_timer_clear(host->loop, &s->hello);
 	loop_timer_clear(host->loop, &s->throttle);
 	loop_remove(host->loop, &s->source);
@@ -162,6 +164,10 @@ session_lost_own(struct session *s)
 
 static void reply(struct session *s, const char *word, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));
+static void say_error(struct session *s, enum mess_err err, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+static void audit_refusal(struct session *s, enum mess_err err, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
 
 static void
 reply(struct session *s, const char *word, const char *fmt, va_list ap)
@@ -202,15 +208,65 @@ session_ok_durable(struct session *s, const char *fmt, ...)
 		s->marked = 1;
 }
 
+/* Every refusal comes by here, and is told by the rule that refused, else in its own words. */
+static void
+audit_refusal(struct session *s, enum mess_err err, const char *fmt, va_list ap)
+{
+	bool hidden = err == MESS_DENIED || err == MESS_NOTOPIC || err == MESS_NOSUB;
+	struct audit_event e = { .event = hidden ? "denied" : "refused", .who = &s->who,
+		.result = err_word(err) };
+	const struct session_asked *a = &s->host->asked;
+	char words[AUDIT_VALUE_MAX + 2];
+
+	(void)vsnprintf(words, sizeof words, fmt, ap); /* audit cuts it there, too */
+	if (a->by == s) {
+		e.action = a->action;
+		e.object = a->object;
+		e.sub = a->sub;
+		e.rule = a->rule;
+	}
+	/* What let it do something else is not why. */
+	if (!hidden || e.rule == NULL || e.rule[0] == '\0')
+		e.rule = words;
+	audit(s->host->audit, &e);
+}
+
+static void
+say_error(struct session *s, enum mess_err err, const char *fmt, va_list ap)
+{
+	char word[32] = "ERR ";
+
+	(void)strncat(word, err_word(err), sizeof word - 5); /* words are short */
+	reply(s, word, fmt, ap);
+}
+
+/* What follows a refusal, and was refused with it, is none of its own. */
 void
 session_error(struct session *s, enum mess_err err, const char *fmt, ...)
 {
-	char word[32] = "ERR ";
 	va_list ap;
 
-	(void)strncat(word, err_word(err), sizeof word - 5); /* words are short */
 	va_start(ap, fmt);
-	reply(s, word, fmt, ap);
+	say_error(s, err, fmt, ap);
+	va_end(ap);
+	if (s->host->audit == NULL || err == MESS_ABORTED)
+		return;
+	va_start(ap, fmt);
+	audit_refusal(s, err, fmt, ap);
+	va_end(ap);
+}
+
+static void session_failed(struct session *s, enum mess_err err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The commit's failure is audited once, not for each who waited for it. */
+static void
+session_failed(struct session *s, enum mess_err err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_error(s, err, fmt, ap);
 	va_end(ap);
 }
 
@@ -225,7 +281,7 @@ session_committed(struct session *s, enum mess_err err)
 	/* None of them is known to be durable: say so instead, one for one. */
 	s->output.text.tail = s->output.text.head + s->mark;
 	while (n-- > 0)
-		session_error(s, err, "%s", mess_strerror(err));
+		session_failed(s, err, "%s", mess_strerror(err));
 }
 
 /* --- the end ------------------------------------------------------------ */

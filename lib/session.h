@@ -10,6 +10,7 @@
 #define SESSION_H
 
 #include "acl.h"
+#include "audit.h"
 #include "auth.h"
 #include "base/loop.h"
 #include "body.h"
@@ -31,6 +32,13 @@ struct session_handler {
 	void (*ended)(struct session *s);
 };
 
+/* The request at hand, as audit tells of it; borrowed until it is answered. */
+struct session_asked {
+	const struct session *by;	/* NULL: none is */
+	const char *action, *object, *sub;
+	char rule[AUDIT_VALUE_MAX + 2];	/* that decided; "" for none */
+};
+
 /* What sessions share: the engine's components. */
 struct session_host {
 	const struct session_handler *handler;
@@ -43,6 +51,8 @@ struct session_host {
 	struct acl acl;
 	struct limits *limits;
 	struct quota *quota;		/* NULL in a personal spool */
+	struct audit *audit;		/* NULL: a personal spool */
+	struct session_asked asked;
 	uint64_t body_max;
 	const char *security;		/* what SECURITY answers; NULL: nothing is known */
 	char *read_mem;			/* one piece of input at a time */

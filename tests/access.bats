@@ -206,7 +206,7 @@ teardown() {
 	as alice mess-pub -m x orders
 	as root mess-topic create invoices
 	run -0 as alice mess-topic list
-	assert_output $'invoices\norders'
+	assert_output $'invoices\nmess.audit\norders'
 	run -77 as bob mess-topic create stock
 	users_rules </dev/null
 	run -77 as alice mess-topic create stock
