@@ -10,7 +10,7 @@
 load attack
 
 @test "attack: a uid that was given to somebody new carries nothing over" {
-	attack_start <<<'allow create @ops,@analytics on **'
+	attack_start <<<'allow create * on **'
 	as alice mess-topic create orders --subscribe carol
 	as alice mess-topic create stock
 	as alice mess-topic delete --yes stock
