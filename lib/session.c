@@ -287,10 +287,15 @@ session_committed(struct session *s, enum mess_err err)
 /* --- the end ------------------------------------------------------------ */
 
 static bool
+may_ask(const struct session *s)
+{
+	return !s->closing && !s->syncing && !s->throttled && buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES;
+}
+
+static bool
 wants_input(const struct session *s)
 {
-	return !s->eof && !s->closing && !s->syncing && !s->throttled &&
-	    buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES;
+	return !s->eof && may_ask(s);
 }
 
 static bool
@@ -390,7 +395,8 @@ process(struct session *s, const char *data, size_t len)
 bool
 session_may_resume(const struct session *s)
 {
-	return s->stalled && wants_input(s);
+	/* Also when nothing comes after them any more. */
+	return s->stalled && may_ask(s);
 }
 
 /* They come before new bytes. */

@@ -424,3 +424,9 @@ nothing_in_tmp() {
 	run -1 "$MESS_SOURCE/contrib/examples/mess-socat" pub t <large
 	assert_output --partial toobig
 }
+
+@test "protocol: what was asked before the end of the input is answered, however much it is" {
+	mess-topic create t
+	{ echo 'HELLO 1'; yes 'CHECK t publish root' | head -n 20000; } | talk 20 >replies
+	assert_equal "$(grep -c '^OK ' replies)" 20001
+}
