@@ -304,6 +304,15 @@ has_room(void *arg, struct topic *t)
 }
 
 static void
+has_less(void *arg, struct topic *t)
+{
+	struct engine *e = arg;
+
+	if (e->host.quota != NULL)
+		quota_changed(e->host.quota, t);
+}
+
+static void
 has_lost(void *arg, struct topic *t)
 {
 	struct engine *e = arg;
@@ -316,7 +325,7 @@ open_retention(struct engine *e)
 {
 	struct retention_setup setup = { .loop = e->host.loop, .topics = e->host.topics,
 		.max_bytes = e->host.acl.personal ? 0 : LIMIT_TOPIC_BYTES_SYSTEM,
-		.room = has_room, .lost = has_lost, .arg = e };
+		.room = has_room, .less = has_less, .lost = has_lost, .arg = e };
 
 	return retention_new(&setup, &e->host.retention);
 }

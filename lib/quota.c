@@ -81,7 +81,7 @@ begin(struct quota *q, struct topic *t)
 void
 quota_changed(struct quota *q, struct topic *t)
 {
-	uint64_t messages = log_durable(t->log) - log_first(t->log), bytes = log_bytes(t->log);
+	uint64_t messages = log_next(t->log) - log_first(t->log), bytes = log_bytes(t->log);
 	struct quota_charge *c = t->charge != NULL ? t->charge : begin(q, t);
 
 	if (c == NULL)

@@ -68,6 +68,14 @@ spend(struct session *s, uint64_t messages, uint64_t bytes, const char **why)
 	return MESS_LIMIT;
 }
 
+static void
+stored(struct session *s)
+{
+	retention_stored(s->pub_topic);
+	if (s->host->quota != NULL)
+		quota_changed(s->host->quota, s->pub_topic);
+}
+
 /* A duplicate, too, is answered when the first is durable. */
 static void
 published(struct session *s, const struct publish_result *done)
@@ -76,7 +84,7 @@ published(struct session *s, const struct publish_result *done)
 		[PUBLISH_QUEUED] = " queued" };
 
 	if (done->fate == PUBLISH_STORED)
-		retention_stored(s->pub_topic);
+		stored(s);
 	if (done->fate == PUBLISH_DUPLICATE)
 		log_note(s->pub_topic->log, LOG_DUPLICATES, 1);
 	session_ok_durable(s, "%llu%s", (unsigned long long)done->seq, words[done->fate]);
@@ -263,7 +271,7 @@ request_pubs(struct session *s, const struct input_item *item)
 		return;
 	}
 	if (b.last != 0)
-		retention_stored(s->pub_topic);
+		stored(s);
 	if (b.duplicates > 0)
 		log_note(s->pub_topic->log, LOG_DUPLICATES, b.duplicates);
 	if (b.duplicates + b.queued > 0)

@@ -183,7 +183,13 @@ request_create(struct session *s, const struct input_item *item)
 	struct topic *t = topics_find(s->host->topics, r->topic);
 	struct settings set = { 0 };
 	enum mess_err err;
+	const char *why;
 
+	/* First, so that the engine's own names answer alike whether there is one or not. */
+	if ((err = name_check_new_topic(r->topic, &why)) != MESS_OK) {
+		session_error(s, err, "%s: %s", r->topic, why);
+		return;
+	}
 	if (t != NULL) {
 		refuse_existing(s, t);
 		return;

@@ -96,6 +96,8 @@ lose(struct topic *t, uint64_t n, enum log_count why)
 	if (t->retention == NULL)
 		return MESS_OK;
 	retention_room(t);
+	if (t->retention->setup.less != NULL)
+		t->retention->setup.less(t->retention->setup.arg, t);
 	if (t->retention->setup.lost != NULL)
 		t->retention->setup.lost(t->retention->setup.arg, t);
 	return MESS_OK;
@@ -300,6 +302,10 @@ opened(void *arg, struct topic *t)
 static void
 settled(void *arg, struct topic *t)
 {
+	struct retention *r = arg;
+
+	if (r->setup.less != NULL)
+		r->setup.less(r->setup.arg, t);
 	retention_room(t);
 	if (t->conf.keep != 0)
 		look_soon(arg, t);

@@ -20,6 +20,7 @@ struct retention_setup {
 	struct topics *topics;
 	uint64_t max_bytes;		/* of a topic that says nothing; 0: no limit */
 	void (*room)(void *arg, struct topic *t); /* what waited in its new/ may be tried again */
+	void (*less)(void *arg, struct topic *t); /* less is kept */
 	void (*lost)(void *arg, struct topic *t); /* messages went, and with them what full places held */
 	void *arg;
 };

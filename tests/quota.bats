@@ -143,8 +143,11 @@ refuses_third() {
 	# Many topics are no more room.
 	as carol mess-topic create user.carol.u
 	run -75 as carol mess-pub user.carol.u <zeros
-	as carol mess-topic delete user.carol.t
+	as carol mess-topic purge user.carol.t
 	as carol mess-pub user.carol.u <zeros
+	run -75 as carol mess-pub user.carol.t <zeros
+	as carol mess-topic delete user.carol.u
+	as carol mess-pub user.carol.t <zeros
 }
 
 @test "quota: an unfinished request is charged as memory" {

@@ -88,7 +88,7 @@ number() {
 	as root mess-topic stat --json "$1" | jq -r ".[0].$2"
 }
 
-# spool_tree: the names of all that is in the spool, but for the journal's.
+# spool_tree: the names of all that is in the spool, but for the journal's and the audit's.
 spool_tree() {
-	(cd "$LAND/spool" && find . -path ./.journal -prune -o -print | sort)
+	(cd "$LAND/spool" && find . \( -path ./.journal -o -path ./mess.audit \) -prune -o -print | sort)
 }

@@ -31,5 +31,5 @@ lent() {
 	run -0 lent 0 6104 'CREATE stock'
 	assert_output 'OK\n'
 	run -0 as root mess-topic list
-	assert_output $'orders\nstock'
+	assert_output $'mess.audit\norders\nstock'
 }

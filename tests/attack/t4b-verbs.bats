@@ -64,7 +64,7 @@ may() {
 	assert_equal "$(number orders published)" 4
 	may alice PSA denied
 	run -0 as root mess-topic list
-	refute_output
+	assert_output mess.audit
 }
 
 @test "attack: listings are by right, too" {

@@ -19,7 +19,7 @@ load attack
 
 	users_engine
 	run -0 as root mess-topic list
-	refute_output
+	assert_output mess.audit
 	refute [ -e "$LAND/spool/orders" ]
 	run -77 as bob mess-topic create orders
 	as root mess-topic create orders

@@ -22,5 +22,5 @@ load attack
 	as alice mess-topic create billing.eu
 	run -77 as alice mess-topic create billing
 	run -0 as root mess-topic list
-	assert_output $'billing.eu\nuser.mallory.inbox'
+	assert_output $'billing.eu\nmess.audit\nuser.mallory.inbox'
 }

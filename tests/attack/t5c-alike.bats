@@ -17,5 +17,5 @@ load attack
 		run -64 as root mess-sub -e "$name"
 	done
 	run -0 as root mess-topic list
-	assert_output orders
+	assert_output $'mess.audit\norders'
 }
