@@ -644,7 +644,7 @@ random_messages() {
 	run -66 --separate-stderr mess-pub -l ordres <<<"x"
 	assert_one_error mess-pub
 	run -0 mess-topic list
-	assert_output orders
+	assert_output $'mess.audit\norders'
 }
 
 @test "pub: what is no topic's name is 64, one line, and makes nothing" {
