@@ -208,6 +208,7 @@ drip(const char *path, int count)
 		(void)usleep(250000);
 	}
 	(void)printf("%d cut in %ld\n", count - left, (long)(time(NULL) - start));
+	free(fds);
 	return 0;
 }
 
