@@ -63,6 +63,7 @@ static const struct cli_text text = {
 	"                       redrive: only what this one gave up\n"
 	"      --header N=GLOB  peek, redrive: with a header N like that\n"
 	"      --match N=GLOB   sub add: it gets only those\n"
+	"      --share WHO,...  sub add: only these take from it\n"
 	"  -W D                 wait: 124 after this time (90s, 5m, 2h)\n"
 	"      --repair         fsck: mend what is certain; not while an engine runs\n"
 	"      --dry-run        delete, purge, sub rm: say what would go\n"
@@ -109,6 +110,7 @@ static const struct option_row {
 	[OPT_RECORDS] = { "records", no_argument, 0 },
 	[OPT_REPAIR] = { "repair", no_argument, 0 },
 	[OPT_SECURITY] = { "security", no_argument, 0 },
+	[OPT_SHARE] = { "share", required_argument, 0 },
 	[OPT_SUBSCRIPTION] = { "subscription", required_argument, 's' },
 	[OPT_SUBSCRIBE] = { "subscribe", required_argument, 0 },
 	[OPT_TEXT] = { "text", no_argument, 0 },
@@ -152,7 +154,7 @@ static const struct verb {
 	{ "stat", NULL, 0, 1 << 16, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_PROMETHEUS) | OPT_BIT(OPT_WATCH) |
 		OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_SECURITY), verb_stat },
 	{ "sub", "list, add, rm, seek or release?", 1, 4, OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_DRY_RUN) |
-		OPT_BIT(OPT_JSON) | OPT_BIT(OPT_MATCH) | OPT_BIT(OPT_YES), verb_sub },
+		OPT_BIT(OPT_JSON) | OPT_BIT(OPT_MATCH) | OPT_BIT(OPT_SHARE) | OPT_BIT(OPT_YES), verb_sub },
 	{ "verify", NULL, 0, 1 << 16, 0, verb_verify },
 	{ "wait", "which topic?", 1, 1, OPT_BIT(OPT_EMPTY) | OPT_BIT(OPT_WAIT), verb_wait },
 };

@@ -68,7 +68,7 @@ json_line(const struct counts_line *l, double when, const struct counts *c)
 		return;
 	}
 	json_key(l->key);
-	if (strcmp(l->key, "held-by") == 0 || strcmp(l->key, "match") == 0)
+	if (strcmp(l->key, "held-by") == 0 || strcmp(l->key, "match") == 0 || strcmp(l->key, "share") == 0)
 		json_text_or_null(l->value);
 	else
 		lines_json_value(l->value);

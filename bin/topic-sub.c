@@ -37,6 +37,17 @@ login(const struct counts *c)
 	return space == NULL ? "" : space[1] == '-' ? owner : space + 1;
 }
 
+/* Whose it is, and what of it for whom: "root, only X-Color=red, for @batch". */
+static void
+owner_cell(struct term_table *table, const struct counts *c)
+{
+	const char *match = counts_get(c, "match"), *share = counts_get(c, "share");
+	bool some = match != NULL && strcmp(match, "-") != 0, shared = share != NULL && strcmp(share, "-") != 0;
+
+	term_table_cell(table, TERM_PLAIN, "%s%s%s%s%s", login(c), some ? ", only " : "", some ? match : "",
+	    shared ? ", for " : "", shared ? share : "");
+}
+
 static bool
 print_table(const struct counts_topic *t, bool colour)
 {
@@ -48,14 +59,11 @@ print_table(const struct counts_topic *t, bool colour)
 		term_table_cell(&table, TERM_DIM, "%s", heads[i]);
 	for (size_t i = 0; i < t->subs; i++) {
 		const struct counts *c = &t->sub[i];
-		const char *match = counts_get(c, "match");
 
 		term_table_cell(&table, TERM_BOLD, "%s", c->name);
 		for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
 			term_table_cell(&table, TERM_PLAIN, "%llu", (unsigned long long)counts_number(c, keys[k]));
-		term_table_cell(&table, TERM_PLAIN, "%s%s%s", login(c),
-		    match != NULL && strcmp(match, "-") != 0 ? ", only " : "",
-		    match != NULL && strcmp(match, "-") != 0 ? match : "");
+		owner_cell(&table, c);
 	}
 	printed = term_table_print(&table, &(struct term_print){ .colour = colour });
 	term_table_free(&table);
@@ -98,7 +106,8 @@ ended(const struct sub_call *s, enum mess_err err)
 static int
 sub_add(const struct sub_call *s)
 {
-	struct mess_subscribe how = { .from = s->position, .match = s->call->value[OPT_MATCH] };
+	struct mess_subscribe how = { .from = s->position, .match = s->call->value[OPT_MATCH],
+		.share = s->call->value[OPT_SHARE] };
 
 	if (how.match != NULL && !message_match_check(how.match))
 		call_usage("sub add: --match %s: Name=GLOB", cli_cut(how.match));
@@ -159,7 +168,7 @@ static const struct {
 	int (*run)(const struct sub_call *s);
 } subs[] = {
 	{ "list", 0, false, OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR), sub_list },
-	{ "add", 1, true, OPT_BIT(OPT_MATCH), sub_add },
+	{ "add", 1, true, OPT_BIT(OPT_MATCH) | OPT_BIT(OPT_SHARE), sub_add },
 	{ "rm", 1, false, OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES), sub_rm },
 	{ "seek", 1, true, 0, sub_seek },
 	{ "release", 1, false, 0, sub_release },

@@ -143,6 +143,12 @@ find_grant(const struct grants *g, const struct principal *who, enum acl_right r
 	return NULL;
 }
 
+bool
+acl_is_granted(const struct grants *g, const struct principal *who, enum acl_right right)
+{
+	return find_grant(g, who, right) != NULL;
+}
+
 static struct acl_verdict
 by_list(const struct conf_topic *conf, const struct principal *who, enum acl_right right)
 {

@@ -26,6 +26,8 @@ bool acl_is_admin(const struct acl *acl, const struct principal *who);
 
 /* Is this somebody of a list, by number? */
 bool acl_is_one(const struct who *w, const struct principal *who);
+/* Is it somebody of a list that was written long ago: by number, and still called so? */
+bool acl_is_granted(const struct grants *g, const struct principal *who, enum acl_right right);
 /* A name below mess: the engine's own. */
 bool acl_is_engines(const char *name);
 

@@ -54,6 +54,7 @@ mess_sub_add(struct mess *m, const char *topic, const char *name, const struct m
 	if ((err = check_names(m, topic, name)) != MESS_OK ||
 	    (err = add_option(m, &options, "From", how != NULL ? how->from : NULL)) != MESS_OK ||
 	    (err = add_option(m, &options, "Match", how != NULL ? how->match : NULL)) != MESS_OK ||
+	    (err = add_option(m, &options, "Share", how != NULL ? how->share : NULL)) != MESS_OK ||
 	    (err = client_say(m, PENDING_CALL, "SUBADD %s %s %zu\n%.*s", topic, name, buf_len(&options),
 	    (int)buf_len(&options), buf_len(&options) > 0 ? buf_data(&options) : "")) != MESS_OK)
 		return err;

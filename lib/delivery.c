@@ -422,13 +422,14 @@ delivery_sub_gone(struct delivery *d, struct subscription *sub)
 }
 
 void
-consumer_recheck(struct consumer *c, bool (*may)(void *arg, struct topic *t), void *arg)
+consumer_recheck(struct consumer *c,
+    bool (*may)(void *arg, struct topic *t, const struct subscription *sub), void *arg)
 {
 	struct member *m, *next;
 
 	for (m = TAILQ_FIRST(&c->members); m != NULL; m = next) {
 		next = TAILQ_NEXT(m, link);
-		if (!may(arg, m->flow->topic))
+		if (!may(arg, m->flow->topic, m->sub))
 			lose(m);
 	}
 }

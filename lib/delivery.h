@@ -64,7 +64,8 @@ void consumer_has_pattern(struct consumer *c);
 struct subscription *consumer_sub(const struct consumer *c, const char *topic, struct lease **lease);
 
 /* It leaves the topics that may(arg) does not allow it any more, as if they were deleted. */
-void consumer_recheck(struct consumer *c, bool (*may)(void *arg, struct topic *t), void *arg);
+void consumer_recheck(struct consumer *c,
+    bool (*may)(void *arg, struct topic *t, const struct subscription *sub), void *arg);
 
 /* Everything it asked for was sent. */
 bool consumer_is_done(const struct consumer *c);

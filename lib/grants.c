@@ -43,6 +43,12 @@ copy(const struct grants *g, size_t more)
 	return to;
 }
 
+enum mess_err
+grants_nobody(struct grants **out)
+{
+	return (*out = copy(NULL, 0)) == NULL ? MESS_LIMIT : MESS_OK;
+}
+
 /* The place of somebody, or where they would stand. */
 static size_t
 find(const struct grants *g, const struct who *w, bool *found)
@@ -185,12 +191,14 @@ grants_read(struct grants **g, enum acl_right right, const char *text)
 		struct grants *more;
 
 		end = strchrnul(text, ',');
+		if (*g != NULL && (*g)->count >= GRANTS_MAX)
+			return MESS_CORRUPT;
 		if ((err = read_one(text, (size_t)(end - text), &one)) != MESS_OK)
 			return err;
 		err = grants_add(*g, ACL_BIT(right), &one, &more);
 		who_list_free(&one);
 		if (err != MESS_OK)
-			return err == MESS_LIMIT ? MESS_CORRUPT : err;
+			return err;
 		grants_unref(*g);
 		*g = more;
 		text = end + 1;

@@ -29,6 +29,8 @@ NODISCARD enum mess_err grants_add(const struct grants *g, unsigned rights, cons
     struct grants **out);
 NODISCARD enum mess_err grants_remove(const struct grants *g, unsigned rights, const struct who_list *who,
     struct grants **out);
+/* A list of nobody, which is not NULL. */
+NODISCARD enum mess_err grants_nobody(struct grants **out);
 /* Nobody has this right any more. */
 NODISCARD enum mess_err grants_clear(const struct grants *g, enum acl_right right, struct grants **out);
 

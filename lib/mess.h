@@ -200,6 +200,7 @@ struct mess_subscribe {
 	const char *from;
 	const char *match;
 	unsigned max_attempts;
+	const char *share;	/* of mess_sub_add only: "WHO,..." */
 };
 MESS_NODISCARD enum mess_err mess_subscribe(struct mess *m, const char *topic, const char *name,
     const struct mess_subscribe *how);
@@ -353,7 +354,8 @@ MESS_NODISCARD enum mess_err mess_security(struct mess *m, char **out);
 
 /*
  * Subscriptions as such, for who administers the topic.  mess_sub_add makes
- * one (MESS_EXISTS when there is one); of how only from and match count.
+ * one (MESS_EXISTS when there is one); of how from, match and share count,
+ * who takes from it of those who may subscribe.
  * mess_sub_seek moves one to a position as in struct mess_subscribe: what is
  * before it is skipped, what is behind it comes again.  mess_sub_release
  * frees all that its consumers hold.

@@ -25,7 +25,12 @@
 #define RANGE_LEN 32
 #define MATCH_AT (PLACE_SIZE - 1024)
 #define MATCH_LEN (4 + PLACE_MATCH_MAX + 8)	/* length, text, sum */
+#define SHARE_AT (MATCH_AT + MATCH_LEN)
+#define SHARE_LEN (4 + PLACE_SHARE_MAX + 8)	/* the same */
+#define HAS_SHARE UINT32_C(0x80000000)	/* in the length of what is matched: a block of who shares follows */
+#define NOBODY "-"			/* no name: it has no number */
 _Static_assert(HEAD_LEN + PLACE_RANGES_MAX * RANGE_LEN <= MATCH_AT, "ranges must fit");
+_Static_assert(SHARE_AT + SHARE_LEN <= PLACE_SIZE, "who shares must fit");
 _Static_assert(COUNTS_AT + 8 * PLACE_COUNTS <= NEXT_AT, "counts must fit");
 
 /* The first word of a range. */
@@ -40,6 +45,8 @@ place_free(struct place *p)
 {
 	ranges_free(&p->settled);
 	attempts_free(&p->attempts);
+	grants_unref(p->share);
+	p->share = NULL;
 }
 
 size_t
@@ -193,20 +200,71 @@ write_match(const struct place *p, char *out)
 	size_t len = strlen(p->match);
 
 	memset(out, 0, MATCH_LEN);
-	le32_put(out, (uint32_t)len);
+	le32_put(out, (uint32_t)len | HAS_SHARE);
 	memcpy(out + 4, p->match, len);
 	le64_put(out + MATCH_LEN - 8, XXH3_64bits(out, MATCH_LEN - 8));
 }
 
 static enum mess_err
-read_match(const char *in, struct place *out)
+read_match(const char *in, struct place *out, bool *has_share)
 {
-	uint32_t len = le32_get(in);
+	uint32_t len = le32_get(in) & ~HAS_SHARE;
 
 	if (len > PLACE_MATCH_MAX || le64_get(in + MATCH_LEN - 8) != XXH3_64bits(in, MATCH_LEN - 8))
 		return MESS_CORRUPT;
 	memcpy(out->match, in + 4, len);
+	*has_share = (le32_get(in) & HAS_SHARE) != 0;
 	return MESS_OK;
+}
+
+static enum mess_err
+write_share(const struct place *p, char *out)
+{
+	AUTO_BUF struct buf text = BUF_INIT(PLACE_SHARE_MAX);
+	enum mess_err err = MESS_OK;
+
+	if (p->share != NULL)
+		err = p->share->count > 0 ? grants_write(p->share, ACL_SUBSCRIBE, true, &text) :
+		    buf_printf(&text, NOBODY);
+	if (err != MESS_OK)
+		return err;
+	memset(out, 0, SHARE_LEN);
+	le32_put(out, (uint32_t)buf_len(&text));
+	if (buf_len(&text) > 0)
+		memcpy(out + 4, buf_data(&text), buf_len(&text));
+	le64_put(out + SHARE_LEN - 8, XXH3_64bits(out, SHARE_LEN - 8));
+	return MESS_OK;
+}
+
+static enum mess_err
+read_share(const char *in, struct grants **out)
+{
+	uint32_t len = le32_get(in);
+	char text[PLACE_SHARE_MAX + 1];
+
+	if (len > PLACE_SHARE_MAX || le64_get(in + SHARE_LEN - 8) != XXH3_64bits(in, SHARE_LEN - 8))
+		return MESS_CORRUPT;
+	if (len == 0)
+		return MESS_OK;
+	memcpy(text, in + 4, len);
+	text[len] = '\0';
+	return strcmp(text, NOBODY) == 0 ? grants_nobody(out) : grants_read(out, ACL_SUBSCRIBE, text);
+}
+
+/* What never changes.  Closed, where it is not known for whom it is: never opened to all by damage. */
+static enum mess_err
+read_tail(const char *in, struct place *out)
+{
+	bool has_share = true;
+	enum mess_err err = read_match(in, out, &has_share), also = MESS_OK;
+
+	if (has_share && (also = read_share(in + MATCH_LEN, &out->share)) == MESS_CORRUPT) {
+		grants_unref(out->share);
+		out->share = NULL;
+		if (grants_nobody(&out->share) != MESS_OK)
+			also = MESS_LIMIT;
+	}
+	return also != MESS_OK ? also : err;
 }
 
 static enum mess_err
@@ -230,7 +288,7 @@ parse(const char *in, struct place *out)
 	for (size_t i = 0; i < count; i++, at += RANGE_LEN)
 		if ((err = read_range(at, out)) != MESS_OK)
 			return err;
-	return read_match(in + MATCH_AT, out);
+	return MESS_OK;
 }
 
 enum mess_err
@@ -242,16 +300,23 @@ place_read(int fd, struct place *out)
 
 	if (mem == NULL)
 		return MESS_LIMIT;
-	if (fd_pread_full(fd, mem, PLACE_SIZE, 0) != (ssize_t)PLACE_SIZE)
-		return MESS_CORRUPT;
-	if ((err = parse(mem, &p)) == MESS_OK) {
+	/* What is missing does not check either. */
+	memset(mem, 0, PLACE_SIZE);
+	(void)fd_pread_full(fd, mem, PLACE_SIZE, 0); /* likewise */
+	if ((err = parse(mem, &p)) == MESS_OK)
+		err = read_tail(mem + MATCH_AT, &p);
+	if (err == MESS_OK) {
 		*out = p;
 		return MESS_OK;
 	}
 	place_free(&p);
 	p = (struct place){ .owner = le32_get(mem + 20) };
-	if (err == MESS_CORRUPT && read_match(mem + MATCH_AT, &p) == MESS_OK)
+	/* Also where that does not check: it says then who may not. */
+	if (err == MESS_CORRUPT && (err = read_tail(mem + MATCH_AT, &p)) != MESS_LIMIT) {
 		*out = p;
+		return MESS_CORRUPT;
+	}
+	place_free(&p);
 	return err;
 }
 
@@ -282,7 +347,7 @@ static enum mess_err
 make(int topic_dir, const char *sub, const struct place *p, bool replace)
 {
 	AUTO_FREE char *block = malloc(place_len(p));
-	char match[MATCH_LEN];
+	char tail[MATCH_LEN + SHARE_LEN];
 	AUTO_FD int dir = -1, fd = -1;
 	char tmp[NAME_SUB_MAX + 8];
 	enum mess_err err;
@@ -290,14 +355,16 @@ make(int topic_dir, const char *sub, const struct place *p, bool replace)
 	if (block == NULL)
 		return MESS_LIMIT;
 	place_write(p, block);
-	write_match(p, match);
+	write_match(p, tail);
+	if ((err = write_share(p, tail + MATCH_LEN)) != MESS_OK)
+		return err;
 	(void)snprintf(tmp, sizeof tmp, ".%s.new", sub); /* fits by the name's limit */
 	if ((err = fs_open_dir(topic_dir, "sub", &dir)) != MESS_OK ||
 	    (err = fs_remove_tree(dir, tmp)) != MESS_OK ||
 	    (err = fs_make_filled(dir, tmp, PLACE_SIZE, 0, &fd)) != MESS_OK)
 		return err;
 	if (fd_pwrite_all(fd, block, place_len(p), 0) == -1 ||
-	    fd_pwrite_all(fd, match, sizeof match, (off_t)MATCH_AT) == -1)
+	    fd_pwrite_all(fd, tail, sizeof tail, (off_t)MATCH_AT) == -1)
 		return err_from_errno();
 	if ((err = fs_sync(fd)) != MESS_OK)
 		return err;

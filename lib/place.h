@@ -9,6 +9,7 @@
 
 #include "attempts.h"
 #include "base/ranges.h"
+#include "grants.h"
 #include "journal.h"
 
 #define PLACE_SIZE ((size_t)64 * 1024)
@@ -19,6 +20,7 @@
  */
 #define PLACE_RANGES_MAX 2000
 #define PLACE_MATCH_MAX 512	/* bytes of --match */
+#define PLACE_SHARE_MAX 480	/* bytes of --share, with numbers */
 
 /* How a number was settled: the account of mess-spool(5). */
 enum place_count {
@@ -43,6 +45,7 @@ struct place {
 	struct ranges settled;	/* above the floor */
 	struct attempts attempts;	/* above the floor */
 	char match[PLACE_MATCH_MAX + 1];	/* "Header=GLOB", or "" for all; never changes */
+	struct grants *share;	/* who takes from it, owned; NULL: all who may subscribe; never changes */
 };
 
 void place_free(struct place *p);
@@ -53,7 +56,10 @@ NODISCARD enum mess_err place_make(int topic_dir, const char *sub, const struct 
 NODISCARD enum mess_err place_replace(int topic_dir, const char *sub, const struct place *p);
 /* MESS_NOSUB when there is none. */
 NODISCARD enum mess_err place_open_file(int topic_dir, const char *sub, int *out);
-/* MESS_CORRUPT when a block does not check; what its match then is, if that does, is in out. */
+/*
+ * MESS_CORRUPT when a block does not check; what its match then is, if that
+ * does, is in out, and who takes from it: nobody where that cannot be read.
+ */
 NODISCARD enum mess_err place_read(int fd, struct place *out);
 /*
  * A removed one keeps its file, sub/.gone-ID, for as long as the journal

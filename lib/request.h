@@ -29,6 +29,8 @@ void request_may_not_create(struct session *s);
 struct acl_verdict request_decide(struct session_host *h, const struct principal *who,
     enum acl_right right, struct topic *t);
 bool request_may(struct session *s, enum acl_right right, struct topic *t);
+/* WHO as the machine's databases have it. */
+extern const struct who_names request_names;
 /* Some right on it: then it may be known. */
 bool request_sees(struct session *s, struct topic *t);
 /* Reply why not: MESS_DENIED where the topic may be known, else MESS_NOTOPIC as if there were none. */
@@ -66,6 +68,7 @@ struct request_sub {
 	struct position from;
 	char match[PLACE_MATCH_MAX + 1];
 	uint64_t max_attempts;		/* 0: the topic's */
+	struct grants *share;		/* of SUBADD, owned; else NULL */
 };
 
 /*

@@ -10,6 +10,8 @@
 
 #include "dead.h"
 
+const struct who_names request_names = { auth_find_user, auth_find_group };
+
 /* --- deciding ----------------------------------------------------------- */
 
 /* The settings of what NAME.dead are the letters of; NULL for other topics. */
@@ -108,14 +110,22 @@ request_refuse(struct session *s, enum acl_right right, struct topic *t)
 
 /* --- subscriptions ------------------------------------------------------ */
 
-bool
-request_sees_sub(struct session *s, const struct subscription *sub)
+/* Of those who may subscribe: the owner of an own one; who a shared one of the topic's names, or all. */
+static bool
+is_for(const struct session *s, const struct subscription *sub)
 {
 	uid_t owner;
 
-	if (!subscription_is_own(sub, &owner) || (s->who.key == NULL && owner == s->who.peer.uid))
-		return request_may(s, ACL_SUBSCRIBE, sub->topic) || request_may(s, ACL_ADMIN, sub->topic);
-	return request_may(s, ACL_ADMIN, sub->topic);
+	if (subscription_is_own(sub, &owner))
+		return s->who.key == NULL && owner == s->who.peer.uid;
+	return sub->place.share == NULL || acl_is_granted(sub->place.share, &s->who, ACL_SUBSCRIBE);
+}
+
+bool
+request_sees_sub(struct session *s, const struct subscription *sub)
+{
+	return (is_for(s, sub) && request_may(s, ACL_SUBSCRIBE, sub->topic)) ||
+	    request_may(s, ACL_ADMIN, sub->topic);
 }
 
 /* uid-N, or a login. */
@@ -161,10 +171,11 @@ request_find_sub(struct session *s, struct topic *t, const char *name, struct su
 
 /* --- rules that changed ------------------------------------------------- */
 
+/* Who administers a topic takes from everybody's subscription, and after that from none of them. */
 static bool
-still_may(void *arg, struct topic *t)
+still_may(void *arg, struct topic *t, const struct subscription *sub)
 {
-	bool may = request_may(arg, ACL_SUBSCRIBE, t);
+	bool may = request_may(arg, ACL_SUBSCRIBE, t) && (sub == NULL || request_sees_sub(arg, sub));
 
 	if (!may)
 		request_cut(arg, t);

@@ -31,12 +31,40 @@ request_read_options(struct session *s, const struct input_item *item,
 	return err == MESS_OK;
 }
 
+/* What is read, and what is wrong with it. */
+struct sub_options {
+	struct request_sub *sub;
+	bool adds;
+	char why[WHO_WHY];
+};
+
+static const char *
+take_share(struct sub_options *to, const struct protocol_option *o)
+{
+	AUTO_BUF struct buf text = BUF_INIT(PLACE_SHARE_MAX);
+	struct who_list who;
+	enum mess_err err;
+
+	if (to->sub->share != NULL)
+		return "once";
+	if (who_read_list(o->value, o->value_len, &request_names, &who, to->why) != MESS_OK)
+		return to->why;
+	err = grants_add(NULL, ACL_BIT(ACL_SUBSCRIBE), &who, &to->sub->share);
+	who_list_free(&who);
+	if (err != MESS_OK || grants_write(to->sub->share, ACL_SUBSCRIBE, true, &text) != MESS_OK)
+		return "at most 480 bytes, with everybody's number";
+	return NULL;
+}
+
 static const char *
 take_sub_option(void *arg, const struct protocol_option *o)
 {
-	struct request_sub *sub = arg;
+	struct sub_options *to = arg;
+	struct request_sub *sub = to->sub;
 	const char *equals;
 
+	if (to->adds && protocol_option_is(o, "Share"))
+		return take_share(to, o);
 	if (protocol_option_is(o, "From")) {
 		sub->has_from = true;
 		return protocol_read_position(o->value, o->value_len, &sub->from) ? NULL :
@@ -58,8 +86,13 @@ take_sub_option(void *arg, const struct protocol_option *o)
 bool
 request_read_sub(struct session *s, const struct input_item *item, struct request_sub *out)
 {
+	struct sub_options to = { .sub = out, .adds = item->request.verb == REQ_SUBADD };
+
 	*out = (struct request_sub){ 0 };
-	return request_read_options(s, item, take_sub_option, out);
+	if (request_read_options(s, item, take_sub_option, &to))
+		return true;
+	grants_unref(out->share);
+	return false;
 }
 
 /* --- where a subscription begins ---------------------------------------- */
@@ -93,7 +126,7 @@ request_make_sub(struct session *s, struct topic *t, const char *name, const str
     struct subscription **out)
 {
 	struct subscription_setup setup = { .name = name, .owner = s->who.peer.uid, .from = log_first(t->log),
-		.match = o->match };
+		.match = o->match, .share = o->share };
 	enum mess_err err;
 
 	if (o->has_from && (err = request_position(s, t, &o->from, &setup.from)) != MESS_OK)

@@ -147,6 +147,20 @@ depth(const struct log *l, struct subscriptions *set)
 	return most;
 }
 
+/* "-": all who may subscribe. */
+static enum mess_err
+add_share(const struct grants *share, struct buf *out)
+{
+	enum mess_err err;
+
+	if (share == NULL || share->count == 0)
+		return buf_printf(out, "share %s\n", share == NULL ? "-" : "nobody");
+	if ((err = buf_printf(out, "share ")) != MESS_OK ||
+	    (err = grants_write(share, ACL_SUBSCRIBE, false, out)) != MESS_OK)
+		return err;
+	return buf_printf(out, "\n");
+}
+
 static enum mess_err
 add_sub_stat(const struct subscription *sub, struct buf *out)
 {
@@ -172,9 +186,11 @@ add_sub_stat(const struct subscription *sub, struct buf *out)
 	for (int i = 0; i < PLACE_COUNTS; i++)
 		if ((err = buf_printf(out, "%s %llu\n", words[i], (unsigned long long)p->counts[i])) != MESS_OK)
 			return err;
-	return buf_printf(out, "redelivered %llu\nconsumers %u\nfull %d\nmatch %s\n",
+	if ((err = buf_printf(out, "redelivered %llu\nconsumers %u\nfull %d\nmatch %s\n",
 	    (unsigned long long)p->redelivered, sub->consumers, subscription_is_full(sub),
-	    p->match[0] == '\0' ? "-" : p->match);
+	    p->match[0] == '\0' ? "-" : p->match)) != MESS_OK)
+		return err;
+	return add_share(p->share, out);
 }
 
 /* The subscription because of which the oldest message is still there, or "-". */

@@ -89,16 +89,25 @@ request_sub_add(struct session *s, const struct input_item *item)
 	struct topic *t;
 	enum mess_err err;
 
-	if (!request_read_sub(s, item, &o) || request_find_topic(s, &f, &t) != MESS_OK)
+	if (!request_read_sub(s, item, &o))
 		return;
+	if (request_find_topic(s, &f, &t) != MESS_OK) {
+		grants_unref(o.share);
+		return;
+	}
 	if (strchr(r->sub, '/') != NULL)
 		session_error(s, MESS_BADNAME, "%s: what is made here is the topic's; users make their own", r->sub);
 	else if ((err = subscriptions_of(t, &set)) != MESS_OK)
 		session_error(s, err, "%s", mess_strerror(err));
 	else if (subscription_find(set, r->sub) != NULL)
 		session_error(s, MESS_EXISTS, "subscription %s exists", r->sub);
-	else
-		answer(s, request_make_sub(s, t, r->sub, &o, &sub), "add");
+	else if ((err = request_make_sub(s, t, r->sub, &o, &sub)) != MESS_OK)
+		answer(s, err, "add");
+	else {
+		request_changed_so(s, "subscription", "add", item);
+		session_ok_durable(s, "%s", "");
+	}
+	grants_unref(o.share);
 	topic_release(s->host->topics, t);
 }
 

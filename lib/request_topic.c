@@ -83,8 +83,6 @@ set_text(struct settings *set, const struct protocol_option *o)
 
 /* --- the topic's list --------------------------------------------------- */
 
-static const struct who_names system_names = { auth_find_user, auth_find_group };
-
 /* What is changed replaces what was. */
 static const char *
 take_grants(struct settings *set, enum mess_err err, struct grants *changed)
@@ -104,7 +102,7 @@ set_list(struct settings *set, enum acl_right right, const struct protocol_optio
 	struct who_list who;
 	enum mess_err err;
 
-	if (who_read_list(o->value, o->value_len, &system_names, &who, set->why) != MESS_OK)
+	if (who_read_list(o->value, o->value_len, &request_names, &who, set->why) != MESS_OK)
 		return set->why;
 	if ((err = grants_clear(set->conf.grants, right, &cleared)) == MESS_OK) {
 		err = grants_add(cleared, ACL_BIT(right), &who, &changed);
@@ -131,7 +129,7 @@ change_list(struct settings *set, bool grant, const struct protocol_option *o)
 	if ((rights & ACL_BIT(ACL_CREATE)) != 0)
 		return "a topic's list has publish, subscribe and admin; create is mess.conf's";
 	if (who_read_list(space + 1, o->value_len - (size_t)(space + 1 - o->value),
-	    grant ? &system_names : &who_any_names, &who, set->why) != MESS_OK)
+	    grant ? &request_names : &who_any_names, &who, set->why) != MESS_OK)
 		return set->why;
 	err = grant ? grants_add(set->conf.grants, rights, &who, &changed) :
 	    grants_remove(set->conf.grants, rights, &who, &changed);

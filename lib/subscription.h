@@ -45,12 +45,13 @@ void subscription_own_name(uid_t uid, const char *label, char *out);
 bool subscription_is_own(const struct subscription *s, uid_t *owner);
 const char *subscription_label(const struct subscription *s);
 
-/* Make one; durable.  from: the first number it gets; match: "" for all. */
+/* Make one; durable.  from: the first number it gets; match: "" for all; share is not taken. */
 struct subscription_setup {
 	const char *name;
 	uid_t owner;
 	uint64_t from;
 	const char *match;
+	struct grants *share;	/* who takes from it; NULL: all who may subscribe */
 };
 NODISCARD enum mess_err subscription_make(struct topic *t, const struct subscription_setup *setup,
     struct subscription **out);

@@ -187,13 +187,15 @@ begin_again(struct subscription *s)
 {
 	struct place *p = &s->place;
 	uint64_t first = log_first(s->topic->log);
+	struct grants *share = p->share;
 	char match[PLACE_MATCH_MAX + 1];
 
-	store_say(log_store(s->topic->log), "%s: subscription %s: its place is damaged; it begins again",
-	    s->topic->name, s->name);
+	store_say(log_store(s->topic->log), "%s: subscription %s: its place is damaged; it begins again%s",
+	    s->topic->name, s->name, share != NULL && share->count == 0 ?
+	    ", and is its administrators': who shares it cannot be read" : "");
 	(void)strlcpy(match, p->match, sizeof match); /* the same size; "" where that is damaged, too */
 	*p = (struct place){ .id = ((uint64_t)arc4random() << 32) | arc4random(), .owner = p->owner,
-		.start = first, .floor = first, .next = first };
+		.start = first, .floor = first, .next = first, .share = share };
 	(void)strlcpy(p->match, match, sizeof p->match); /* likewise */
 	s->damaged = true;
 }
@@ -381,7 +383,8 @@ subscription_make(struct topic *t, const struct subscription_setup *setup, struc
 	if ((s = subscription_new(t, setup->name)) == NULL)
 		return MESS_LIMIT;
 	s->place = (struct place){ .id = ((uint64_t)arc4random() << 32) | arc4random(),
-		.owner = setup->owner, .start = setup->from, .floor = setup->from, .next = setup->from };
+		.owner = setup->owner, .start = setup->from, .floor = setup->from, .next = setup->from,
+		.share = grants_ref(setup->share) };
 	(void)strlcpy(s->place.match, setup->match, sizeof s->place.match); /* checked to fit */
 	if ((err = place_make(t->dir, setup->name, &s->place)) != MESS_OK) {
 		/* A name whose sync failed may come back after a power cut, or not. */

@@ -328,6 +328,88 @@ teardown() {
 	refute_output --partial bob/
 }
 
+@test "access: a shared subscription is for who is named, of those who may subscribe, and the topic's administrators" {
+	users_start <<<'deny subscribe mallory on orders'
+	as root mess-topic create orders --subscribe bob,carol,@analytics --admin alice
+	as alice mess-topic sub add --share @shop,mallory orders nightly
+	as root mess-pub -l orders <<<$'1\n2\n3\n4'
+
+	run -0 as bob mess-sub -n 1 -s nightly orders
+	assert_output 1
+	run -0 as alice mess-sub -n 1 -s nightly orders
+	assert_output 2
+	run -66 as mallory mess-sub -e -s nightly orders
+	# To others it is not there: theirs is another.
+	run -0 --separate-stderr as carol mess-sub -n 1 -s nightly orders
+	assert_output 1
+	assert_regex "$stderr" 'nightly.* is made'
+	run -0 as carol mess-topic sub list orders
+	assert_output $'carol/nightly\ndefault'
+	as carol mess-topic sub rm orders nightly
+	run -66 as carol mess-topic sub rm orders nightly
+	run -66 as carol mess-topic sub seek orders nightly now
+	run -66 as carol mess-topic sub release orders nightly
+	run -66 as carol mess-topic redrive -s nightly orders
+	# Who is named takes from it; it is the topic's.
+	run -77 as bob mess-topic sub rm orders nightly
+	run -0 as bob mess-topic sub list --json orders
+	run -0 jq -r '.[] | select(.name == "nightly") | .share' <<<"$output"
+	assert_output @shop,mallory
+
+	users_engine_again
+	run -0 as bob mess-sub -e -l -s nightly orders
+	assert_output $'3\n4'
+	run -0 --separate-stderr as carol mess-sub -n 1 -s nightly orders
+	assert_output 1
+	as alice mess-topic sub rm orders nightly
+	run -66 as bob mess-topic sub rm orders nightly
+}
+
+@test "access: who shares a subscription is a list of names that exist, once, and no longer than there is room for" {
+	users_start </dev/null
+	as root mess-topic create orders --subscribe bob
+	run -64 as root mess-topic sub add --share nobody-here orders x
+	assert_output 'mess-topic: orders: x: Share: nobody-here: no such user'
+	run -64 as root mess-topic sub add --share '' orders x
+	run -64 as root mess-topic sub add --share "$(yes bob,alice, | head -n 33 | tr -d '\n')bob" orders x
+	run -64 as root mess-topic set --share bob orders
+	run says root $'SUBADD orders x 22\nShare: bob\nShare: bob'
+	assert_output 'ERR usage Share: once'
+	run says root $'SUB orders x 11\nShare: bob'
+	assert_output 'ERR usage Share: no such option'
+	run says bob $'SUBADD orders x 11\nShare: bob'
+	assert_output --partial 'ERR denied'
+	run -0 as root mess-topic sub list orders
+	assert_output default
+}
+
+@test "access: who loses a right on a topic leaves the subscription that it was for" {
+	local alice
+
+	users_start </dev/null
+	as root mess-topic create orders --subscribe alice,bob,carol --admin alice
+	as root mess-topic sub add --share bob orders nightly
+	as carol mess-sub -e -q -s mine orders
+	for sub in nightly carol/mine; do
+		as root mess-topic grant orders admin alice
+		become alice
+		"${AS[@]}" mess-sub -s "$sub" orders >heard 2>&1 3>&- &
+		alice=$!
+		wait_for "$MESS_PATIENCE" consumers_are orders 1
+		# It may still subscribe, and it was an administrator's.
+		as root mess-topic revoke orders admin alice
+		wait_for "$MESS_PATIENCE" consumers_are orders 0
+		kill "$alice" 2>/dev/null || :
+		wait "$alice" || :
+	done
+}
+
+# consumers_are TOPIC N: of its subscriptions that are there, but for those of who is cut off.
+consumers_are() {
+	[ "$(as root mess-topic stat --json "$1" |
+		jq '[.[0].subscriptions[] | select(.name == "nightly" or .name == "carol/mine") | .consumers] | add')" = "$2" ]
+}
+
 @test "access: what is another's subscription is taken, moved and removed by its owner and the topic's administrators" {
 	users_start </dev/null
 	as root mess-topic create orders --subscribe bob,carol --admin alice

@@ -56,6 +56,12 @@ users_add_group() {
 	echo "$1:x:$gid:$2" >>"$LAND/etc/group"
 }
 
+# The engine that runs ends, and another one serves the spool.
+users_engine_again() {
+	deliverd_stop
+	users_engine
+}
+
 users_write_rules() {
 	{
 		printf 'spool %s\nsocket %s\n' "$LAND/spool" "$LAND/run/mess.sock"

@@ -4,6 +4,9 @@
  */
 #include "place.h"
 
+#include <xxhash.h>
+
+#include "base/le.h"
 #include "spool.h"
 
 static void
@@ -32,6 +35,13 @@ same(const struct place *a, const struct place *b)
 	    a->redelivered == b->redelivered && strcmp(a->match, b->match) == 0 &&
 	    a->settled.count == b->settled.count && (a->settled.count == 0 ||
 	    memcmp(a->settled.r, b->settled.r, a->settled.count * sizeof *a->settled.r) == 0);
+}
+
+/* To all but administrators. */
+static bool
+is_closed(const struct place *p)
+{
+	return p->share != NULL && p->share->count == 0;
 }
 
 static enum mess_err
@@ -176,16 +186,139 @@ TEST("place: a block written only in part is damage, unless it says the same")
 
 TEST("place: a file of another size is damage")
 {
-	struct place p = sample(1), again;
+	struct place p = sample(1), again = { 0 };
 	struct spool s;
 
 	begin(&s);
 	CHECK(place_make(s.dir, "x", &p) == MESS_OK);
 
 	file_text(s.dir, "sub/x", "");
-	CHECK(read_sub(&s, "x", &again) == MESS_CORRUPT);
+	CHECK(read_sub(&s, "x", &again) == MESS_CORRUPT && is_closed(&again));
+	place_free(&again);
 	file_text(s.dir, "sub/x", "messsb1\n");
-	CHECK(read_sub(&s, "x", &again) == MESS_CORRUPT);
+	CHECK(read_sub(&s, "x", &again) == MESS_CORRUPT && is_closed(&again));
+	place_free(&again);
+	place_free(&p);
+	spool_end(&s);
+}
+
+#define MATCH_AT (PLACE_SIZE - 1024)
+#define SHARE_AT (MATCH_AT + 524)
+
+static void
+share_with(struct place *p, const char *who)
+{
+	CHECK(grants_read(&p->share, ACL_SUBSCRIBE, who) == MESS_OK);
+}
+
+TEST("place: who shares it is read as it was written, at any length there may be, and no longer")
+{
+	char text[PLACE_SHARE_MAX + 8] = "*";
+	struct spool s;
+
+	begin(&s);
+	for (size_t n = 1; n <= PLACE_SHARE_MAX + 1; n++) {
+		struct place p = sample(1), again = { 0 };
+		AUTO_BUF struct buf out = BUF_INIT(4096);
+		enum mess_err err;
+
+		/* 60 bytes each: a0000...=1, */
+		text[n - 1] = n % 60 == 0 ? ',' : n % 60 == 59 ? '1' : n % 60 == 58 ? '=' : (char)('a' + n / 60);
+		text[n] = '\0';
+		if (n % 60 != 59)
+			continue;
+		share_with(&p, text);
+		err = place_make(s.dir, "x", &p);
+		CHECK(err == MESS_OK && read_sub(&s, "x", &again) == MESS_OK && same(&p, &again));
+		CHECK(grants_write(again.share, ACL_SUBSCRIBE, true, &out) == MESS_OK);
+		CHECK(buf_len(&out) == n && memcmp(buf_data(&out), text, n) == 0);
+		CHECK(unlinkat(s.dir, "sub/x", 0) == 0);
+		place_free(&again);
+		place_free(&p);
+	}
+	spool_end(&s);
+}
+
+TEST("place: one for more than there is room for is not made")
+{
+	struct place p = sample(0);
+	struct spool s;
+	char who[80];
+
+	begin(&s);
+	for (int i = 0; i < 9; i++) {
+		(void)snprintf(who, sizeof who, "u%d%052d=1", i, 0);
+		share_with(&p, who);
+	}
+	CHECK(place_make(s.dir, "x", &p) == MESS_TOOBIG);
+	CHECK(dir_count(s.dir, "sub") == 0);
+	place_free(&p);
+	spool_end(&s);
+}
+
+TEST("place: damage to who shares it, or to all that never changes, closes it, and never opens it")
+{
+	static const char zeros[1024];
+	struct place p = sample(1), again;
+	struct spool s;
+
+	begin(&s);
+	share_with(&p, "bob=1000,@web=33");
+	CHECK(place_make(s.dir, "x", &p) == MESS_OK);
+
+	for (off_t at = SHARE_AT; at < (off_t)PLACE_SIZE - 8; at++) {
+		again = (struct place){ 0 };
+		file_flip(s.dir, "sub/x", at, 0x40);
+		CHECK(read_sub(&s, "x", &again) == MESS_CORRUPT && is_closed(&again));
+		file_flip(s.dir, "sub/x", at, 0x40);
+		place_free(&again);
+	}
+	/* What is matched is lost: who shares it is not. */
+	file_flip(s.dir, "sub/x", MATCH_AT + 8, 1);
+	CHECK(read_sub(&s, "x", &again) == MESS_CORRUPT && again.share != NULL && again.share->count == 2);
+	place_free(&again);
+	file_flip(s.dir, "sub/x", MATCH_AT + 8, 1);
+	for (size_t len = 512; len <= sizeof zeros; len += 512) {
+		again = (struct place){ 0 };
+		file_write_at(s.dir, "sub/x", zeros, len, (off_t)(PLACE_SIZE - len));
+		CHECK(read_sub(&s, "x", &again) == MESS_CORRUPT && is_closed(&again));
+		place_free(&again);
+	}
+	place_free(&p);
+	spool_end(&s);
+}
+
+TEST("place: one that is closed is written so, and stays closed")
+{
+	struct place p = sample(1), again = { 0 };
+	struct spool s;
+
+	begin(&s);
+	CHECK(grants_nobody(&p.share) == MESS_OK && place_make(s.dir, "x", &p) == MESS_OK);
+
+	CHECK(read_sub(&s, "x", &again) == MESS_OK && same(&p, &again) && is_closed(&again));
+	place_free(&again);
+	place_free(&p);
+	spool_end(&s);
+}
+
+TEST("place: one from before there was a list is for all who may subscribe")
+{
+	struct place p = sample(1), again = { 0 };
+	static const char zeros[500];
+	char match[524] = { 0 };
+	struct spool s;
+
+	begin(&s);
+	CHECK(place_make(s.dir, "x", &p) == MESS_OK);
+	le32_put(match, (uint32_t)strlen(p.match));
+	memcpy(match + 4, p.match, strlen(p.match));
+	le64_put(match + sizeof match - 8, XXH3_64bits(match, sizeof match - 8));
+	file_write_at(s.dir, "sub/x", match, sizeof match, MATCH_AT);
+	file_write_at(s.dir, "sub/x", zeros, sizeof zeros, SHARE_AT);
+
+	CHECK(read_sub(&s, "x", &again) == MESS_OK && same(&p, &again) && again.share == NULL);
+	place_free(&again);
 	place_free(&p);
 	spool_end(&s);
 }
