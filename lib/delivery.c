@@ -11,6 +11,7 @@
 #include "delivery.h"
 
 #include "delivery_private.h"
+#include "sift.h"
 
 #define DUE_MS 10				/* what is due together goes out together */
 
@@ -240,6 +241,25 @@ member_of(const struct consumer *c, const char *topic)
 	return NULL;
 }
 
+/* The one that is read: one of somebody else's is not there, rather than damaged. */
+static bool
+is_letter(struct member *m, struct topic *topic)
+{
+	struct log_cursor cursor = { 0 };
+	struct log_run run;
+	struct sifted s;
+	bool is;
+
+	is = log_read(m->consumer->delivery->reader, topic->log, &cursor, m->pos, m->pos,
+	    DELIVERY_RUN_BYTES, &run) == MESS_OK && !run.damaged;
+	if (is) {
+		sift_letters(m->owner, &run, &s);
+		is = s.verdict == SIFT_SEND;
+	}
+	log_cursor_drop(&cursor);
+	return is;
+}
+
 /* Where it begins, and a read ends. */
 static void
 set_place(struct member *m, const struct consumer_topic *t)
@@ -257,6 +277,8 @@ set_place(struct member *m, const struct consumer_topic *t)
 			m->pos = t->lo;
 		if (t->hi < m->last)
 			m->last = t->hi;
+		if (m->letters && m->pos == m->last && !is_letter(m, t->topic))
+			m->last--;
 		break;
 	case CONSUMER_SUB:
 	case CONSUMER_PEEK:
@@ -278,6 +300,8 @@ consumer_join(struct consumer *c, struct consumer_topic *t)
 		return MESS_LIMIT;
 	m->consumer = c;
 	m->sub = t->sub;
+	m->letters = t->letters;
+	m->owner = t->owner;
 	set_place(m, t);
 	if ((err = flow_of(c->delivery, t->topic, &m->flow)) != MESS_OK) {
 		free(m);

@@ -55,6 +55,8 @@ struct consumer_topic {
 	struct subscription *sub;
 	bool made;		/* just now, for this */
 	char why[160];		/* what was in the way, or "" */
+	bool letters;		/* peek, read: only what that user's own subscriptions gave up */
+	uint32_t owner;
 	uint64_t lo, hi;
 };
 NODISCARD enum mess_err consumer_join(struct consumer *c, struct consumer_topic *t);

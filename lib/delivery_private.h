@@ -18,6 +18,8 @@ struct member {
 	struct lease lease;
 	uint64_t pos;			/* tail, peek, read: next number */
 	uint64_t last;			/* read: durable since before it began */
+	bool letters;			/* peek, read: only that owner's */
+	uint32_t owner;
 	struct log_cursor cursor;
 	TAILQ_ENTRY(member) link, flow_link;
 };

@@ -192,7 +192,10 @@ send_sifted(struct member *m, struct log_run *run, uint32_t tries)
 	struct range numbers;
 	struct sifted s;
 
-	sift(m->sub, run, &s);
+	if (m->letters)
+		sift_letters(m->owner, run, &s);
+	else
+		sift(m->sub, run, &s);
 	numbers = (struct range){ run->first, s.last };
 	if (s.last < run->last) {
 		m->cursor.seq = s.last + 1;
@@ -229,7 +232,8 @@ hand_out(struct member *m, const struct handout *want, size_t *sent)
 	if (run.damaged)
 		return pass_over(m, &numbers, PLACE_DAMAGED);
 	*sent = run.len;
-	if (m->consumer->kind == CONSUMER_SUB && (run.special || m->sub->place.match[0] != '\0'))
+	if (m->letters ||
+	    (m->consumer->kind == CONSUMER_SUB && (run.special || m->sub->place.match[0] != '\0')))
 		return send_sifted(m, &run, want->tries);
 	return send_run(m, &run, want->tries);
 }

@@ -90,7 +90,8 @@ request_find_topic(struct session *s, const struct request_topic *f, struct topi
 		request_no_topic(s, f->name);
 		return MESS_NOTOPIC;
 	}
-	if (f->any ? !request_sees(s, t) : !request_may(s, f->right, t))
+	if ((f->any ? !request_sees(s, t) : !request_may(s, f->right, t)) &&
+	    !(f->letters && request_has_letters(s, t)))
 		return request_refuse(s, f->right, t);
 	if (f->right == ACL_ADMIN && !f->any)
 		request_rule_of(s, f->right, t);

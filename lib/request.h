@@ -16,6 +16,7 @@ struct request_topic {
 	enum acl_right right;
 	bool any;		/* any right does */
 	bool make;		/* in a personal spool, when missing */
+	bool letters;		/* who has letters there may, too */
 };
 NODISCARD enum mess_err request_find_topic(struct session *s, const struct request_topic *f,
     struct topic **out);
@@ -33,6 +34,12 @@ bool request_may(struct session *s, enum acl_right right, struct topic *t);
 extern const struct who_names request_names;
 /* Some right on it: then it may be known. */
 bool request_sees(struct session *s, struct topic *t);
+/*
+ * NAME.dead, for who may subscribe to NAME and has a subscription of their
+ * own there that gave something up: they may look at that.  A site's rule
+ * about NAME.dead itself comes first.
+ */
+bool request_has_letters(struct session *s, struct topic *t);
 /* Reply why not: MESS_DENIED where the topic may be known, else MESS_NOTOPIC as if there were none. */
 NODISCARD enum mess_err request_refuse(struct session *s, enum acl_right right, struct topic *t);
 void request_no_topic(struct session *s, const char *name);

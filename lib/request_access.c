@@ -14,17 +14,24 @@ const struct who_names request_names = { auth_find_user, auth_find_group };
 
 /* --- deciding ----------------------------------------------------------- */
 
-/* The settings of what NAME.dead are the letters of; NULL for other topics. */
-static const struct conf_topic *
-letters_of(struct session_host *h, const char *name)
+/* What NAME.dead are the letters of; NULL for other topics. */
+static struct topic *
+letters_topic(struct session_host *h, const char *name)
 {
 	char base[NAME_TOPIC_MAX + 1];
-	struct topic *t;
 
 	if (!dead_is_topic(name))
 		return NULL;
 	(void)snprintf(base, sizeof base, "%.*s", (int)(strlen(name) - strlen(".dead")), name); /* fits */
-	t = topics_find(h->topics, base);
+	return topics_find(h->topics, base);
+}
+
+/* Its settings. */
+static const struct conf_topic *
+letters_of(struct session_host *h, const char *name)
+{
+	struct topic *t = letters_topic(h, name);
+
 	return t != NULL && topic_look(h->topics, t) == MESS_OK ? &t->conf : NULL;
 }
 
@@ -126,6 +133,36 @@ request_sees_sub(struct session *s, const struct subscription *sub)
 {
 	return (is_for(s, sub) && request_may(s, ACL_SUBSCRIBE, sub->topic)) ||
 	    request_may(s, ACL_ADMIN, sub->topic);
+}
+
+static bool
+gave_up(struct topic *t, uid_t uid)
+{
+	struct subscriptions *set;
+	struct subscription *sub;
+	uid_t owner;
+
+	if (subscriptions_of(t, &set) != MESS_OK)
+		return false;
+	TAILQ_FOREACH(sub, &set->list, link)
+		if (subscription_is_own(sub, &owner) && owner == uid && sub->place.counts[PLACE_DEAD] > 0)
+			return true;
+	return false;
+}
+
+bool
+request_has_letters(struct session *s, struct topic *t)
+{
+	struct topic *of = letters_topic(s->host, t->name);
+	bool has;
+
+	if (of == NULL || s->who.key != NULL ||
+	    request_decide(s->host, &s->who, ACL_SUBSCRIBE, t).reason == ACL_BY_RULE ||
+	    !request_may(s, ACL_SUBSCRIBE, of) || topic_use(s->host->topics, of) != MESS_OK)
+		return false;
+	has = gave_up(of, s->who.peer.uid);
+	topic_release(s->host->topics, of);
+	return has;
 }
 
 /* uid-N, or a login. */

@@ -207,6 +207,22 @@ have_consumer(struct session *s, enum consumer_kind kind)
 	return false;
 }
 
+/* What waits in NAME.dead is what its subscription `default' has not settled. */
+static enum mess_err
+join_letters(struct session *s, struct topic *t, struct consumer_topic *as)
+{
+	struct subscriptions *set;
+	enum mess_err err;
+
+	as->letters = true;
+	as->owner = s->who.peer.uid;
+	if (consumer_kind(s->consumer) != CONSUMER_PEEK)
+		return MESS_OK;
+	if ((err = subscriptions_of(t, &set)) == MESS_OK)
+		as->sub = subscription_find(set, "default");
+	return err;
+}
+
 /* A topic in use, which the consumer then holds. */
 static enum mess_err
 join(struct session *s, struct topic *t, const char *sub, const struct request_sub *o,
@@ -216,7 +232,9 @@ join(struct session *s, struct topic *t, const char *sub, const struct request_s
 	enum mess_err err = MESS_OK;
 
 	as->topic = t;
-	if (kind == CONSUMER_SUB || kind == CONSUMER_PEEK)
+	if ((kind == CONSUMER_PEEK || kind == CONSUMER_READ) && !request_may(s, ACL_SUBSCRIBE, t))
+		err = join_letters(s, t, as);
+	else if (kind == CONSUMER_SUB || kind == CONSUMER_PEEK)
 		err = find_sub(s, t, sub, kind == CONSUMER_SUB ? o : NULL, as);
 	if (err == MESS_OK)
 		err = consumer_join(s->consumer, as);
@@ -230,7 +248,8 @@ consume_topic(struct session *s, const struct request *r, enum consumer_kind kin
     const struct request_sub *o)
 {
 	struct request_topic f = { .name = r->topic, .right = ACL_SUBSCRIBE,
-		.make = kind == CONSUMER_SUB || kind == CONSUMER_TAIL };
+		.make = kind == CONSUMER_SUB || kind == CONSUMER_TAIL,
+		.letters = kind == CONSUMER_PEEK || kind == CONSUMER_READ };
 	struct consumer_topic as = { .lo = r->seq, .hi = r->last };
 	struct topic *t;
 	enum mess_err err;

@@ -6,6 +6,7 @@
 #include "sift.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <strings.h>
 #include <time.h>
 
@@ -84,8 +85,28 @@ judge(const struct subscription *s, const char *headers, size_t len, uint64_t no
 	return verdict;
 }
 
-void
-sift(const struct subscription *s, const struct log_run *run, struct sifted *out)
+/* UID.NAME, the user's own. */
+static enum verdict
+judge_letter(uint32_t owner, const char *headers, size_t len)
+{
+	char own[NAME_SUB_MAX + 1];
+	struct record_header h;
+	size_t n = (size_t)snprintf(own, sizeof own, "%u.", owner); /* fits by its size */
+
+	while (record_next_header(&headers, &len, &h))
+		if (record_header_is(&h, "Mess-Dead-Subscription"))
+			return h.value_len > n && memcmp(h.value, own, n) == 0 ? SIFT_SEND : SIFT_SKIP;
+	return SIFT_SKIP;
+}
+
+/* For whom it is asked: a subscription, or s NULL and who owns those that gave letters up. */
+struct sifting {
+	const struct subscription *s;
+	uint32_t owner;
+};
+
+static void
+each(const struct sifting *w, const struct log_run *run, struct sifted *out)
 {
 	uint64_t now = wall(), seq = run->first, due = 0, least = UINT64_MAX;
 	const char *at = run->data, *end = run->data + run->len;
@@ -98,7 +119,8 @@ sift(const struct subscription *s, const struct log_run *run, struct sifted *out
 
 		if (record_read_line(at, line_len, &r) != MESS_OK)
 			break; /* it was checked when it was read */
-		verdict = judge(s, at + line_len, r.headers_len, now, &due);
+		verdict = w->s == NULL ? judge_letter(w->owner, at + line_len, r.headers_len) :
+		    judge(w->s, at + line_len, r.headers_len, now, &due);
 		if (seq == run->first)
 			out->verdict = verdict;
 		else if (verdict != out->verdict)
@@ -111,4 +133,16 @@ sift(const struct subscription *s, const struct log_run *run, struct sifted *out
 	}
 	if (out->verdict == SIFT_WAIT)
 		out->due = loop_now() + (least - now);
+}
+
+void
+sift(const struct subscription *s, const struct log_run *run, struct sifted *out)
+{
+	each(&(struct sifting){ .s = s }, run, out);
+}
+
+void
+sift_letters(uint32_t owner, const struct log_run *run, struct sifted *out)
+{
+	each(&(struct sifting){ .owner = owner }, run, out);
 }

@@ -27,5 +27,7 @@ struct sifted {
 /* Has one of a message's headers a value that a "Header=GLOB" matches? */
 bool sift_matches(const char *match, const char *headers, size_t len);
 void sift(const struct subscription *s, const struct log_run *run, struct sifted *out);
+/* Letters: SIFT_SEND what a subscription of that user's own gave up, SIFT_SKIP the others. */
+void sift_letters(uint32_t owner, const struct log_run *run, struct sifted *out);
 
 #endif

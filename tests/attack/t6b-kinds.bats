@@ -27,3 +27,23 @@ load attack
 	done
 	assert_equal "$(each_hello carol <kinds | grep -c MSG)" 10
 }
+
+@test "attack: whoever has letters of their own sees no others" {
+	attack_start </dev/null
+	as root mess-topic create orders --subscribe bob,carol
+	for user in bob carol; do
+		as "$user" mess-sub -e -q -s mine --match "For=$user" orders
+		for _ in 1 2 3; do
+			as root mess-pub -H "For: $user" -m "for-$user" orders
+			run -123 as "$user" mess-sub -e -q -s mine orders -- sh -c 'echo "it was $0" >&2; exit 65' "$user"
+		done
+	done
+	for kind in 'PEEK orders.dead default' 'PEEK orders.dead mine' 'PEEK orders.dead carol/mine' \
+		'READ orders.dead 1 99' 'READ orders.dead 4 4' 'READ orders.dead 0 9223372036854775807'; do
+		printf '%s\\nTAKE 100 now\\n\n' "$kind"
+	done >kinds
+	each_hello bob <kinds >answers
+	assert_equal "$(wc -l <answers)" 6
+	assert_equal "$(grep -c for-bob answers)" 5
+	run ! grep -qE 'carol|6103' answers
+}
