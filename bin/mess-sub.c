@@ -110,13 +110,14 @@ run(const struct options *o)
 {
 	static struct sub s;
 	AUTO_FREE char *all = all_topics(o);
+	AUTO_FREE bool *gone = calloc((size_t)o->topic_count, sizeof(bool));
 	enum stop stop = STOP_FAILED;
 	int status;
 
-	if (all == NULL)
+	if (all == NULL || gone == NULL)
 		return cli_fail(MESS_LIMIT, "%s", cli_cut(o->topics[0]));
 	s = (struct sub){ .o = o, .left = o->count, .out = BUF_INIT(SUB_OUT_MAX),
-		.after = BUF_INIT(SUB_OUT_MAX), .what = all, .all = all,
+		.after = BUF_INIT(SUB_OUT_MAX), .what = all, .all = all, .gone = gone,
 		.signals = -1, .timer = -1, .stops = -1 };
 	sub_look_at_stdout(&s);
 	if (o->mode != MODE_PEEK)

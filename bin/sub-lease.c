@@ -125,6 +125,8 @@ sub_reserve(struct sub *s)
 			return reserve(s, &msg);
 		if (event == MESS_EVENT_END)
 			return STOP_DONE;
+		if (event == MESS_EVENT_GONE && (stop = sub_topics_gone(s)) != GO_ON)
+			return stop;
 		stop = sub_wait_for(s, mess_fd(s->m), POLLIN, -1);
 	}
 	return stop;

@@ -71,6 +71,7 @@ take(struct sub *s, const struct mess_received *msg)
 	enum stop stop;
 
 	s->received++;
+	s->let_go = false;
 	if (msg->body == NULL)
 		return take_large(s, msg);
 	if ((stop = form_message(s, msg)) != GO_ON)
@@ -115,6 +116,8 @@ sub_print(struct sub *s)
 			stop = take(s, &msg);
 		else if (event == MESS_EVENT_NONE)
 			stop = idle(s);
+		else if (event == MESS_EVENT_GONE)
+			stop = (stop = sub_flush(s)) == GO_ON ? sub_topics_gone(s) : stop;
 		else
 			return (stop = sub_flush(s)) == GO_ON ? STOP_DONE : stop;
 	}

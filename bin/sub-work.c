@@ -104,10 +104,13 @@ lost(struct work *w)
 	w->retry_ms = BACKOFF_FIRST_MS;
 	if (w->stopping != GO_ON)
 		return;
-	if (s->o->drain)
+	s->lost_said = false;
+	if (sub_topics_gone(s) == STOP_FAILED)
+		work_stop(w, STOP_FAILED);
+	else if (s->o->drain && !s->let_go)
 		engine_failed(w, MESS_NODAEMON);
-	else if (s->o->verbose >= 0)
-		cli_warn("%s: %s, trying again", s->what, mess_detail(s->m));
+	else
+		sub_say_lost(s, false);
 }
 
 void
@@ -134,6 +137,7 @@ received(struct work *w, const struct mess_received *msg)
 {
 	if (w->credit > 0)
 		w->credit--;
+	w->s->let_go = false;
 	if (w->stopping != GO_ON) {
 		job_give_back(w, msg);
 		return;
@@ -164,6 +168,9 @@ receive(struct work *w)
 			return;
 		if (event == MESS_EVENT_MESSAGE) {
 			received(w, &msg);
+		} else if (event == MESS_EVENT_GONE) {
+			if (sub_topics_gone(w->s) == STOP_FAILED)
+				work_stop(w, STOP_FAILED);
 		} else {
 			w->ended = true;
 			w->credit = 0;
@@ -251,6 +258,7 @@ attach(struct work *w)
 	} else if (err != MESS_NODAEMON) {
 		engine_failed(w, err);
 	} else {
+		sub_say_lost(w->s, true);
 		w->retry_at = sub_clock() + w->retry_ms;
 		w->retry_ms = w->retry_ms * 2 < BACKOFF_MOST_MS ? w->retry_ms * 2 : BACKOFF_MOST_MS;
 	}

@@ -96,6 +96,9 @@ struct sub {
 	uint64_t left;		/* of -n: not written yet */
 	uint64_t received;
 	uint64_t failed;	/* handlers */
+	bool *gone;		/* of o->topics, those that were taken away */
+	bool let_go;		/* one was: the connection may end with it */
+	bool lost_said;
 	bool escape;		/* stdout is a terminal */
 	bool wait_first;	/* poll before writing: a pipe without RWF_NOWAIT, a terminal */
 	bool nowait;
@@ -145,6 +148,10 @@ NODISCARD enum mess_err sub_attach(struct sub *s, uint64_t take);
 enum stop sub_attach_failed(struct sub *s, enum mess_err err);
 /* What an error of the library means. */
 enum stop sub_engine_failed(struct sub *s, enum mess_err err);
+/* Says which topics were taken away; STOP_FAILED when nothing is left to take from. */
+enum stop sub_topics_gone(struct sub *s);
+/* The connection ended, or again there was none: once for people, unless a topic took it along. */
+void sub_say_lost(struct sub *s, bool again);
 /* Follow: attach, consume, and again when the engine comes back. */
 enum stop sub_follow(struct sub *s);
 /* A message cannot be had; it counts for -n and the exit status. */

@@ -173,6 +173,8 @@ look(struct peek *p, const char *topic)
 	while (p->left > 0) {
 		if ((err = mess_next(p->m, -1, &event, &msg)) == MESS_OK && event == MESS_EVENT_END)
 			break;
+		if (err == MESS_OK && event == MESS_EVENT_GONE)
+			(void)mess_gone(p->m, &err); /* the one topic that it sees */
 		if (err == MESS_OK && event == MESS_EVENT_MESSAGE && message_matches(&msg, p->match)) {
 			p->left--;
 			p->shown++;

@@ -126,6 +126,8 @@ topic_read(struct mess *m, struct topic_read *r)
 	while (event != MESS_EVENT_END) {
 		if ((err = mess_next(m, -1, &event, &msg)) == MESS_OK && event == MESS_EVENT_MESSAGE)
 			err = take(&g, &msg);
+		if (err == MESS_OK && event == MESS_EVENT_GONE)
+			(void)mess_gone(m, &err); /* the one topic that it reads */
 		/* A record that does not check leaves its number out. */
 		if (ferror(stdout) != 0)
 			return EX_IOERR; /* said when it is flushed */

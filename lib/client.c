@@ -591,6 +591,8 @@ take_line(struct mess *m, const char *line, size_t len)
 	case REPLY_END:
 		m->sub.ended = true;
 		return MESS_OK;
+	case REPLY_GONE:
+		return m->sub.mode == CONSUME_NOT ? malformed(m) : client_consumer_gone(m, &r);
 	}
 	return MESS_BUG;
 }

@@ -103,6 +103,10 @@ struct client_topic {
 	uint64_t epoch;			/* of client_consumer, when acks of it were sent last */
 	uint64_t ack_top;		/* the highest number acked on it */
 	uint64_t ack_doubt;		/* up to here acks were lost with one and not done since; or 0 */
+
+	bool left;			/* the engine took it away: nothing of it is in doubt */
+	char *why;			/* it did, and mess_gone did not say so yet */
+	enum mess_err gone;
 };
 
 /* Records of one topic that were handed out the same number of times. */
@@ -131,6 +135,7 @@ struct client_consumer {
 	struct buf stash;
 	bool dropped;
 	bool ended;		/* END came and was not told yet */
+	bool gone;		/* GONE, likewise */
 	enum mess_err err;	/* of a TAKE or a settling, not told yet */
 
 	/* A large body that is being read. */
@@ -263,6 +268,7 @@ NODISCARD enum mess_err client_stream_reply(struct mess *m, enum client_pending 
 void client_stream_lost(struct mess *m);
 void client_stream_free(struct mess *m);
 NODISCARD enum mess_err client_consumer_frame(struct mess *m, const struct reply *r);
+NODISCARD enum mess_err client_consumer_gone(struct mess *m, const struct reply *r);
 NODISCARD enum mess_err client_consumer_stash(struct mess *m);
 void client_consumer_lost(struct mess *m);
 

@@ -84,10 +84,50 @@ client_topics_free(struct mess *m)
 
 	for (size_t i = 0; i < c->count; i++) {
 		buf_free(&c->topics[i]->acks);
+		free(c->topics[i]->why);
 		free(c->topics[i]);
 	}
 	free(TAKE(c->topics, NULL));
 	c->count = c->cap = 0;
+}
+
+/* ---- a topic that is taken away ---- */
+
+enum mess_err
+client_consumer_gone(struct mess *m, const struct reply *r)
+{
+	struct client_topic *t;
+	enum mess_err err;
+	char *why;
+
+	if ((err = client_topic_at(m, r->topic, &t)) != MESS_OK)
+		return err;
+	if ((why = strndup(r->text, r->text_len)) == NULL)
+		return client_fail(m, MESS_LIMIT, "%s", mess_strerror(MESS_LIMIT));
+	free(t->why);
+	t->why = why;
+	t->gone = r->err;
+	t->left = true;
+	t->ack_doubt = 0;
+	m->sub.gone = true;
+	return MESS_OK;
+}
+
+const char *
+mess_gone(struct mess *m, enum mess_err *why)
+{
+	struct client_consumer *c = &m->sub;
+
+	c->gone = false;
+	for (size_t i = 0; i < c->count; i++) {
+		AUTO_FREE char *text = TAKE(c->topics[i]->why, NULL);
+
+		if (text == NULL)
+			continue;
+		*why = client_fail(m, c->topics[i]->gone, "%s", text);
+		return c->topics[i]->topic;
+	}
+	return NULL;
 }
 
 /* ---- attaching ---- */
@@ -109,6 +149,7 @@ attached_topic(struct mess *m, const char *topic, const char *name)
 	else if (m->call.number[0] > t->ack_doubt)
 		t->ack_doubt = 0;
 	t->ack_top = 0;
+	t->left = false;
 	(void)strlcpy(t->name, name, sizeof t->name);
 	return MESS_OK;
 }

@@ -20,6 +20,7 @@ client_consumer_frame(struct mess *m, const struct reply *r)
 	/* Of a pattern: one that nobody named. */
 	if ((err = client_topic_at(m, r->topic, &t)) != MESS_OK)
 		return err;
+	t->left = false; /* made anew, of a pattern */
 	c->frame = (struct client_frame){ .topic = t, .attempt = r->attempt, .left = r->bytes };
 	c->frame_stashed = false;
 	return MESS_OK;
@@ -262,6 +263,11 @@ arrived(struct mess *m, enum mess_event *event, struct mess_received *out)
 		return err;
 	if (c->err != MESS_OK)
 		return TAKE(c->err, MESS_OK);
+	if (buf_len(&c->stash) == 0 && c->gone) {
+		c->gone = false;
+		*event = MESS_EVENT_GONE;
+		return MESS_OK;
+	}
 	if (buf_len(&c->stash) == 0 && c->ended) {
 		c->ended = false;
 		*event = MESS_EVENT_END;

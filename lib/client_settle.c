@@ -296,7 +296,7 @@ client_settles_lost(struct mess *m)
 		struct client_topic *t = c->topics[i];
 		bool flying = c->flying > 0 && t->epoch == c->epoch;
 
-		if ((flying || t->unsent) && t->ack_top > t->ack_doubt)
+		if ((flying || t->unsent) && t->ack_top > t->ack_doubt && !t->left)
 			t->ack_doubt = t->ack_top;
 		t->unsent = false;
 		t->ack_lo = t->ack_hi = 0;

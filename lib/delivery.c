@@ -186,7 +186,7 @@ consumer_new(struct delivery *d, const struct consumer_setup *setup, struct cons
 	if (c == NULL)
 		return MESS_LIMIT;
 	*c = (struct consumer){ .kind = setup->kind, .delivery = d, .output = setup->output,
-		.touched = setup->touched, .arg = setup->arg };
+		.touched = setup->touched, .let_go = setup->let_go, .arg = setup->arg };
 	TAILQ_INIT(&c->members);
 	*out = c;
 	return MESS_OK;
@@ -395,24 +395,29 @@ delivery_oldest(struct delivery *d, struct topic *topic, uint64_t *sec, uint32_t
 }
 
 /*
- * One that has other topics, or a pattern, goes on with those; to the others
- * the end of all is told, and to who has something of it in hand: its
- * answers would be taken for a topic that is made anew under the name.
+ * One that has other topics, or a pattern, goes on with those; the others'
+ * connection ends, and that of who has something of it in hand: its answers
+ * would be taken for a topic that is made anew under the name.  Without the
+ * line both would look like an engine that went away, and who comes back to
+ * that makes the topic again.
  */
 static void
-lose(struct member *m)
+lose(struct member *m, enum mess_err why, const char *words, bool cut)
 {
 	bool in_hand = m->lease.held.count > 0 || m->lease.voided.count > 0;
 	struct consumer *c = m->consumer;
+	bool sending = !output_is_empty(c->output);
 
+	output_printf(c->output, "GONE %s %s %s\n", m->flow->topic->name, err_word(why), words);
 	leave(m);
-	if (!in_hand && (c->has_pattern || !TAILQ_EMPTY(&c->members))) {
-		if (c->now && c->credit > 0 && TAILQ_EMPTY(&c->members))
-			delivery_say_end(c);
-		return;
+	if (in_hand || (!c->has_pattern && TAILQ_EMPTY(&c->members))) {
+		c->credit = 0;
+		c->let_go(c->arg);
+		/* What is on its way to who may not have it any more goes no further. */
+		c->output->broken |= cut && sending;
+	} else if (c->now && c->credit > 0 && TAILQ_EMPTY(&c->members)) {
+		delivery_say_end(c);
 	}
-	c->credit = 0;
-	c->output->broken = true;
 	c->touched(c->arg);
 }
 
@@ -426,8 +431,11 @@ lose_all(struct topic *topic, const struct subscription *sub)
 		return;
 	for (m = TAILQ_FIRST(&topic->flow->members); m != NULL; m = next) {
 		next = TAILQ_NEXT(m, flow_link);
-		if (sub == NULL || m->sub == sub)
-			lose(m); /* the last one takes the flow with it */
+		/* The last one takes the flow with it. */
+		if (sub == NULL)
+			lose(m, MESS_NOTOPIC, "the topic was deleted", false);
+		else if (m->sub == sub)
+			lose(m, MESS_NOSUB, "the subscription was removed", false);
 	}
 }
 
@@ -447,14 +455,15 @@ delivery_sub_gone(struct delivery *d, struct subscription *sub)
 
 void
 consumer_recheck(struct consumer *c,
-    bool (*may)(void *arg, struct topic *t, const struct subscription *sub), void *arg)
+    enum mess_err (*may)(void *arg, struct topic *t, const struct subscription *sub), void *arg)
 {
 	struct member *m, *next;
+	enum mess_err err;
 
 	for (m = TAILQ_FIRST(&c->members); m != NULL; m = next) {
 		next = TAILQ_NEXT(m, link);
-		if (!may(arg, m->flow->topic, m->sub))
-			lose(m);
+		if ((err = may(arg, m->flow->topic, m->sub)) != MESS_OK)
+			lose(m, err, "it may not be subscribed to any more", true);
 	}
 }
 

@@ -31,12 +31,14 @@ struct log_reader *delivery_reader(const struct delivery *d);
 
 /*
  * One connection's consumer, of no topic yet.  touched(arg) is called when
- * something was put into output.
+ * something was put into output, let_go(arg) when the connection is to end
+ * once that is out.
  */
 struct consumer_setup {
 	enum consumer_kind kind;
 	struct output *output;
 	void (*touched)(void *arg);
+	void (*let_go)(void *arg);
 	void *arg;
 };
 NODISCARD enum mess_err consumer_new(struct delivery *d, const struct consumer_setup *setup,
@@ -65,9 +67,9 @@ void consumer_has_pattern(struct consumer *c);
 /* What it has of a topic; NULL if it is not one of its topics, or nothing can be settled there. */
 struct subscription *consumer_sub(const struct consumer *c, const char *topic, struct lease **lease);
 
-/* It leaves the topics that may(arg) does not allow it any more, as if they were deleted. */
+/* It leaves the topics that may(arg) does not allow it any more, for the error that it says. */
 void consumer_recheck(struct consumer *c,
-    bool (*may)(void *arg, struct topic *t, const struct subscription *sub), void *arg);
+    enum mess_err (*may)(void *arg, struct topic *t, const struct subscription *sub), void *arg);
 
 /* Everything it asked for was sent. */
 bool consumer_is_done(const struct consumer *c);
@@ -81,7 +83,7 @@ bool delivery_oldest(struct delivery *d, struct topic *topic, uint64_t *sec, uin
 
 /* A topic's settings, or what is ready in it, changed: its consumers look again. */
 void delivery_topic_changed(struct delivery *d, struct topic *topic);
-/* The topic was deleted, the subscription is to be removed: its consumers leave it. */
+/* The topic was deleted, the subscription is to be removed: its consumers leave it, and are told. */
 void delivery_topic_gone(struct delivery *d, struct topic *topic);
 void delivery_sub_gone(struct delivery *d, struct subscription *sub);
 

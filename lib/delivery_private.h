@@ -29,6 +29,7 @@ struct consumer {
 	struct delivery *delivery;
 	struct output *output;
 	void (*touched)(void *arg);
+	void (*let_go)(void *arg);
 	void *arg;
 	uint64_t credit;
 	bool now;

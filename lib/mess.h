@@ -221,6 +221,7 @@ enum mess_event {
 	MESS_EVENT_NONE,	/* the timeout ran out */
 	MESS_EVENT_MESSAGE,	/* *out is a message */
 	MESS_EVENT_END,		/* nothing more is ready */
+	MESS_EVENT_GONE,	/* mess_gone says what */
 };
 
 /*
@@ -248,6 +249,16 @@ struct mess_received {
 /* Wait up to timeout_ms (-1: for ever) for a message or the end. */
 MESS_NODISCARD enum mess_err mess_next(struct mess *m, int timeout_ms,
     enum mess_event *event, struct mess_received *out);
+
+/*
+ * The next topic that was taken from this consumer, once each, or NULL:
+ * deleted (MESS_NOTOPIC), its subscription removed (MESS_NOSUB), not the
+ * caller's any more (MESS_DENIED, MESS_NOTOPIC); mess_detail is a line about
+ * it.  The others go on, also after a connection that ended with it.  Who
+ * meets MESS_NODAEMON asks this first: to subscribe again could make the
+ * topic again.
+ */
+const char *mess_gone(struct mess *m, enum mess_err *why);
 
 /* True when mess_next would return a message that has arrived already. */
 bool mess_ready(const struct mess *m);

@@ -599,6 +599,16 @@ read_msg(struct words *rest, struct reply *out)
 }
 
 static bool
+read_gone(struct words *rest, struct reply *out)
+{
+	struct word topic;
+
+	return next_word(rest, &topic) &&
+	    copy_name(topic, out->topic, sizeof out->topic, name_check_topic, NULL) == MESS_OK &&
+	    read_err(rest, out);
+}
+
+static bool
 read_reply(struct word kind, struct words *rest, struct reply *out)
 {
 	if (word_is(kind, "MSG")) {
@@ -612,6 +622,10 @@ read_reply(struct word kind, struct words *rest, struct reply *out)
 	if (word_is(kind, "ERR")) {
 		out->kind = REPLY_ERR;
 		return read_err(rest, out);
+	}
+	if (word_is(kind, "GONE")) {
+		out->kind = REPLY_GONE;
+		return read_gone(rest, out);
 	}
 	out->kind = REPLY_END;
 	return word_is(kind, "END") && !rest->more;

@@ -138,12 +138,13 @@ enum reply_kind {
 	REPLY_ERR,	/* err and text */
 	REPLY_MSG,	/* topic, count, bytes */
 	REPLY_END,
+	REPLY_GONE,	/* topic, err and text */
 };
 
 struct reply {
 	enum reply_kind kind;
 	enum mess_err err;
-	const char *text;	/* ERR: the text; OK: the rest of the line; borrowed, not ended */
+	const char *text;	/* ERR, GONE: the text; OK: the rest of the line; borrowed, not ended */
 	size_t text_len;
 	char topic[NAME_TOPIC_MAX + 1];
 	uint64_t count, bytes;
@@ -152,7 +153,7 @@ struct reply {
 
 /*
  * Read a line of the engine's without its newline; MESS_PROTOCOL if it is
- * none.  An ERR with an unknown word is one, with err MESS_PROTOCOL.
+ * none.  An ERR or GONE with an unknown word is one, with err MESS_PROTOCOL.
  */
 NODISCARD enum mess_err protocol_read_reply(const char *line, size_t len, struct reply *out);
 

@@ -209,14 +209,17 @@ request_find_sub(struct session *s, struct topic *t, const char *name, struct su
 /* --- rules that changed ------------------------------------------------- */
 
 /* Who administers a topic takes from everybody's subscription, and after that from none of them. */
-static bool
+static enum mess_err
 still_may(void *arg, struct topic *t, const struct subscription *sub)
 {
-	bool may = request_may(arg, ACL_SUBSCRIBE, t) && (sub == NULL || request_sees_sub(arg, sub));
+	bool may = request_may(arg, ACL_SUBSCRIBE, t);
 
-	if (!may)
-		request_cut(arg, t);
-	return may;
+	if (may && (sub == NULL || request_sees_sub(arg, sub)))
+		return MESS_OK;
+	request_cut(arg, t);
+	if (may)
+		return MESS_NOSUB;
+	return request_sees(arg, t) ? MESS_DENIED : MESS_NOTOPIC;
 }
 
 void

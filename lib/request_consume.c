@@ -188,11 +188,21 @@ touched(void *arg)
 	session_touch(arg);
 }
 
+/* What was asked with it, and what is on its way, still goes out. */
+static void
+let_go(void *arg)
+{
+	struct session *s = arg;
+
+	s->closing = true;
+}
+
 /* The session's one consumer, of this kind; or the error was replied. */
 static bool
 have_consumer(struct session *s, enum consumer_kind kind)
 {
-	struct consumer_setup setup = { .kind = kind, .output = &s->output, .touched = touched, .arg = s };
+	struct consumer_setup setup = { .kind = kind, .output = &s->output, .touched = touched,
+		.let_go = let_go, .arg = s };
 	enum mess_err err;
 
 	if (s->consumer == NULL) {

@@ -122,7 +122,6 @@ request_sub_remove(struct session *s, const struct request *r)
 		return;
 	sub->gone = true; /* what its consumers hold is not given back: nobody is there to get it */
 	delivery_sub_gone(s->host->delivery, sub);
-	session_lost_own(s);
 	if (s->host->quota != NULL)
 		quota_unsubscribed(s->host->quota, sub);
 	if ((err = subscription_remove(sub)) != MESS_OK)

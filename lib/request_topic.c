@@ -334,7 +334,6 @@ delete_topic(struct session *s, struct topic *t)
 	delivery_topic_gone(s->host->delivery, t);
 	if (s->host->quota != NULL)
 		quota_gone(s->host->quota, t);
-	session_lost_own(s);
 	return MESS_OK;
 }
 

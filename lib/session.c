@@ -151,15 +151,6 @@ session_touch(struct session *s)
 	TAILQ_INSERT_TAIL(&s->host->touched, s, touched_link);
 }
 
-void
-session_lost_own(struct session *s)
-{
-	if (!s->output.broken)
-		return;
-	s->output.broken = false;
-	s->closing = true;
-}
-
 /* --- replies ------------------------------------------------------------ */
 
 static void reply(struct session *s, const char *word, const char *fmt, va_list ap)

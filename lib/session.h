@@ -112,8 +112,6 @@ void session_synced(struct session *s);
 void session_resume(struct session *s);
 bool session_may_resume(const struct session *s);
 void session_touch(struct session *s);
-/* It ended what it consumed itself: the reply still goes out, then it ends. */
-void session_lost_own(struct session *s);
 
 /* Replies.  session_ok_durable's waits for the commit being gathered. */
 void session_ok(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -231,6 +231,10 @@ teardown() {
 	assert_output hello
 }
 
+followers_are() {
+	as root mess-topic stat "$1" | grep -qx "consumers $2"
+}
+
 @test "access: dead letters are for who administers what they were sent to" {
 	users_start </dev/null
 	as root mess-topic create orders --publish bob --subscribe carol --admin alice
@@ -274,6 +278,31 @@ teardown() {
 	assert_equal "$(xargs <heard)" "2 4 5 44"
 	kill -TERM "$carol"
 	wait "$carol"
+}
+
+@test "access: who may not subscribe any more is told, and ends with 77, or 66 where nothing is to be seen" {
+	local bob carol status=0
+
+	users_start </dev/null
+	as root mess-topic create t --publish bob --subscribe bob,carol
+	become bob
+	"${AS[@]}" mess-sub t 2>said.bob 3>&- &
+	bob=$!
+	become carol
+	"${AS[@]}" mess-sub t 2>said.carol 3>&- &
+	carol=$!
+	wait_for "$MESS_PATIENCE" followers_are t 2
+
+	as root mess-topic revoke t subscribe bob,carol
+
+	wait_for "$MESS_PATIENCE" process_ended "$bob"
+	wait "$bob" || status=$?
+	assert_equal "$status" 77
+	wait_for "$MESS_PATIENCE" process_ended "$carol"
+	wait "$carol" || status=$?
+	assert_equal "$status" 66
+	assert_equal "$(cat said.bob said.carol)" "mess-sub: t: it may not be subscribed to any more
+mess-sub: t: it may not be subscribed to any more"
 }
 
 @test "access: an owner's uid that was given to somebody new carries nothing over" {

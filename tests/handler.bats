@@ -620,6 +620,30 @@ ended_by_more_of_it() {
 	assert_equal "$(<begun)" 1
 }
 
+@test "handler: one of several topics is deleted under a command: it is said, and the others go on" {
+	local status=0
+
+	deliverd_start
+	mess-pub -m one a
+	mess-topic create b
+	work a b -- sh -c 'echo "$MESS_TOPIC" >>begun; [ "$MESS_TOPIC" = b ] || while ! [ -e go ]; do sleep 0.05; done'
+	wait_for "$MESS_PATIENCE" test -s begun
+
+	mess-topic delete a
+	wait_for "$MESS_PATIENCE" grep -q . said
+	touch go
+	mess-pub -m two b
+	wait_for "$MESS_PATIENCE" counts b acked 1
+	mess-topic delete b
+
+	worker_ends || status=$?
+	assert_equal "$status" 66
+	assert_equal "$(<begun)" $'a\nb'
+	assert_equal "$(<said)" "mess-sub: a: the topic was deleted
+mess-sub: b: the topic was deleted"
+	assert_equal "$(mess-topic list)" ""
+}
+
 @test "handler: what -n counts is what was settled, also when the engine goes away meanwhile" {
 	deliverd_start
 	seq 1 5 | mess-pub -l t

@@ -613,6 +613,30 @@ wakes_of() {
 	wait_for "$MESS_PATIENCE" grep -q '^MSG logs.b' c.out
 }
 
+@test "lease: GONE says which topic a connection lost and why; one that has nothing else ends behind it" {
+	mess-topic create a
+	mess-topic create b
+	mess-pub -m one b
+	open c
+	say c 'SUB a s' 'SUB b s' 'TAKE 5'
+	heard c '^one$'
+	open d
+	say d 'SUB b s' 'TAIL b' 'TAKE 1 now'
+	heard d '^ERR usage'
+
+	mess-topic sub rm a s
+	heard c '^GONE a nosub the subscription was removed$'
+	say c 'SUB a s'
+	heard c '^OK 1$' 3
+	mess-topic delete b
+
+	# It has something of b in its hands.
+	wait_for "$MESS_PATIENCE" process_ended "${talker[c]}"
+	wait_for "$MESS_PATIENCE" process_ended "${talker[d]}"
+	assert_equal "$(tail -n 1 c.out)" "GONE b notopic the topic was deleted"
+	assert_equal "$(tail -n 1 d.out)" "GONE b notopic the topic was deleted"
+}
+
 @test "lease: who removes what it consumes hears so" {
 	mess-topic create q
 	open c

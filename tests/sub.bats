@@ -532,17 +532,103 @@ publish_until_ended() {
 	run -69 mess-sub --socket "$BATS_TEST_TMPDIR/nowhere" t
 }
 
-@test "sub: the topic is deleted while one follows it" {
+@test "sub: a topic that is deleted while one follows it is said, is 66, and is not made again" {
+	local status=0
+
 	deliverd_start
-	follow -l t
+	follow -q -l t
 	wait_for "$MESS_PATIENCE" has_consumers t 1
 
 	mess-topic delete t
-	# It may end or wait; the engine must serve on and SIGTERM must end it.
-	mess-pub -m one u
-	kill -TERM "$FOLLOWER" 2>/dev/null || :
-	wait_for "$MESS_PATIENCE" process_ended "$FOLLOWER"
-	deliverd_answers
+
+	follower_ends || status=$?
+	assert_equal "$status" 66
+	assert_equal "$(<"$OUT.err")" "mess-sub: t: the topic was deleted"
+	run -66 mess-topic show t
+}
+
+@test "sub: a subscription that is removed is said, is 66, and is not made again" {
+	local status=0
+
+	mess-pub -m one t
+	deliverd_start
+	follow -s nightly -l t
+	wait_for "$MESS_PATIENCE" has_lines "$OUT" 1
+
+	mess-topic sub rm t nightly
+
+	follower_ends || status=$?
+	assert_equal "$status" 66
+	assert_equal "$(<"$OUT.err")" "mess-sub: t: the subscription was removed"
+	run -0 mess-topic sub list t
+	refute_output --partial nightly
+}
+
+@test "sub: one of several topics is deleted: it is said, the others go on, and the last one is 66" {
+	local status=0
+
+	deliverd_start
+	follow -l a b c
+	wait_for "$MESS_PATIENCE" has_consumers c 1
+
+	mess-topic delete a
+	wait_for "$MESS_PATIENCE" grep -q . "$OUT.err"
+	mess-pub -m two b
+	wait_for "$MESS_PATIENCE" has_lines "$OUT" 1
+	# What is gone is not made by coming back either.
+	deliverd_kill
+	deliverd_start
+	wait_for "$MESS_PATIENCE" has_consumers c 1
+	assert_equal "$(mess-topic list)" $'b\nc'
+	mess-topic delete c
+	mess-topic delete b
+
+	follower_ends || status=$?
+	assert_equal "$status" 66
+	assert_equal "$(grep -v 'trying again' "$OUT.err")" "mess-sub: a: the topic was deleted
+mess-sub: c: the topic was deleted
+mess-sub: b: the topic was deleted"
+	assert_equal "$(mess-topic list)" ""
+}
+
+@test "sub: a topic of a pattern is deleted: it is said, and what is made later comes" {
+	mess-pub -m one logs.a
+	deliverd_start
+	follow -l 'logs.*'
+	wait_for "$MESS_PATIENCE" has_lines "$OUT" 1
+	wait_for "$MESS_PATIENCE" pending_is logs.a 0
+
+	mess-topic delete logs.a
+	wait_for "$MESS_PATIENCE" grep -q . "$OUT.err"
+	mess-pub -m two logs.a
+	wait_for "$MESS_PATIENCE" has_lines "$OUT" 2
+
+	kill -TERM "$FOLLOWER"
+	follower_ends
+	assert_equal "$(<"$OUT")" $'one\ntwo'
+	assert_equal "$(<"$OUT.err")" "mess-sub: logs.a: the topic was deleted"
+}
+
+@test "sub: a pipe that is full when the topic is deleted is given what was on its way, then it is 66" {
+	local out status=0
+
+	deliverd_start
+	yes 0123456789 | head -n 400000 | mess-pub -l t
+	mkfifo pipe
+	mess-sub -l t </dev/null >pipe 2>said 3>&- &
+	FOLLOWER=$!
+	exec {out}<pipe
+	head -c 11 <&"$out" >/dev/null
+
+	mess-topic delete t
+	cat <&"$out" >rest
+
+	follower_ends || status=$?
+	assert_equal "$status" 66
+	assert_equal "$(<said)" "mess-sub: t: the topic was deleted"
+	run grep -cvx 0123456789 rest
+	assert_output 0
+	exec {out}<&-
 }
 
 # --- much ---------------------------------------------------------------------

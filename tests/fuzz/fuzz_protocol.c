@@ -263,6 +263,10 @@ print_reply(struct buf *b, const struct reply *r, const char *line)
 	case REPLY_END:
 		PRINT(b, "END");
 		break;
+	case REPLY_GONE:
+		/* An unknown word is not kept: it is taken from the line. */
+		append(b, line, (size_t)(r->text - line));
+		break;
 	default:
 		abort();
 	}

@@ -227,6 +227,8 @@ read_one(int client, const char *data, size_t len)
 	case REPLY_END:
 		read_end(client);
 		return line + 1;
+	case REPLY_GONE:
+		return line + 1;
 	default:
 		return read_reply(client, data, line, len);
 	}

@@ -577,13 +577,24 @@ TEST("reply: MSG has a topic, a count and bytes; END has nothing")
 	CHECK(reply("END", &r) == MESS_OK && r.kind == REPLY_END);
 }
 
+TEST("reply: GONE has a topic, an error and a line for people")
+{
+	struct reply r;
+
+	CHECK(reply("GONE orders notopic the topic was deleted", &r) == MESS_OK && r.kind == REPLY_GONE);
+	CHECK(strcmp(r.topic, "orders") == 0 && r.err == MESS_NOTOPIC);
+	CHECK(r.text_len == strlen("the topic was deleted") && memcmp(r.text, "the topic was deleted", r.text_len) == 0);
+	CHECK(reply("GONE orders newer", &r) == MESS_OK && r.err == MESS_PROTOCOL && r.text_len == 0);
+}
+
 TEST("reply: anything else is none")
 {
 	static const char *const wrong[] = { "", " ", "ok", "OK ", " OK", "OKAY", "ERR", "ERR ", "ERR usage ",
 		"ERR  usage x", "END ", "END x", "MSG", "MSG orders", "MSG orders 1", "MSG orders 1 ",
 		"MSG orders 1 2", "MSG orders 1 2 3 4", "MSG orders 0 0 1", "MSG orders 01 2 1",
 		"MSG orders 1 -2 1", "MSG orders 1 2 0", "MSG ORDERS 1 2 1", "MSG a..b 1 2 1",
-		"MSG  orders 1 2 1", "MSG orders 1  2 1", "MSG orders 1 9223372036854775808 1" };
+		"MSG  orders 1 2 1", "GONE", "GONE orders", "GONE orders ", "GONE a..b notopic x", "GONE orders  x",
+		"MSG orders 1  2 1", "MSG orders 1 9223372036854775808 1" };
 	struct reply r = { .count = 4711 };
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
@@ -597,7 +608,8 @@ TEST("reply: cut anywhere, it is none while a word is missing or empty")
 	static const struct {
 		const char *line;
 		size_t needed;
-	} replies[] = { { "OK 17 42", 1 }, { "ERR notopic no topic", 2 }, { "MSG orders 3 4096 1", 5 }, { "END", 1 } };
+	} replies[] = { { "OK 17 42", 1 }, { "ERR notopic no topic", 2 }, { "MSG orders 3 4096 1", 5 }, { "END", 1 },
+	    { "GONE orders nosub it went", 3 } };
 	struct reply r;
 
 	for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++)
