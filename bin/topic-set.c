@@ -115,9 +115,13 @@ int
 verb_create(struct mess *m, const struct topic_call *c)
 {
 	AUTO_BUF struct buf lines = BUF_INIT(SETTINGS_MAX);
+	enum mess_err err;
 
 	(void)read_settings(c, &lines); /* none is as good */
-	return ended(m, mess_topic_create(m, c->args[0], buf_data(&lines)), c->args[0]);
+	err = mess_topic_create(m, c->args[0], buf_data(&lines));
+	if (err == MESS_OK && c->verbose >= 0 && mess_alike(m) != NULL)
+		cli_warn("%s is made; it looks like %s, which is another topic", c->args[0], mess_alike(m));
+	return ended(m, err, c->args[0]);
 }
 
 int

@@ -510,6 +510,20 @@ keep_word(struct mess *m, const struct reply *r)
 	m->call.word[n] = '\0';
 }
 
+/* "alike NAME" */
+static void
+keep_alike(struct mess *m, const struct reply *r)
+{
+	static const char word[] = "alike ";
+	size_t n = sizeof word - 1;
+
+	if (r->kind != REPLY_OK || r->text_len <= n || memcmp(r->text, word, n) != 0 ||
+	    r->text_len - n >= sizeof m->call.alike)
+		return;
+	memcpy(m->call.alike, r->text + n, r->text_len - n);
+	m->call.alike[r->text_len - n] = '\0';
+}
+
 static bool
 ends_with(const struct reply *r, const char *word)
 {
@@ -523,6 +537,7 @@ take_call(struct mess *m, enum client_pending pending, const struct reply *r)
 {
 	m->call.err = r->kind == REPLY_ERR ? client_refusal(m, r) : MESS_OK;
 	keep_word(m, r);
+	keep_alike(m, r);
 	m->call.fate = ends_with(r, " duplicate") ? MESS_DUPLICATE :
 	    ends_with(r, " queued") ? MESS_QUEUED : MESS_STORED;
 	m->call.made = ends_with(r, " made");

@@ -50,6 +50,7 @@ struct client_call {
 	enum mess_fate fate;	/* of a publish */
 	bool made;		/* SUB made the subscription, the caller's own */
 	char word[32];		/* the first, cut */
+	char alike[NAME_TOPIC_MAX + 1];	/* what CREATE says of another topic, or "" */
 };
 
 /* Messages in the form of PUBS, or of a .rec file when there is no engine. */

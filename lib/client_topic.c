@@ -37,6 +37,12 @@ mess_topic_create(struct mess *m, const char *topic, const char *settings)
 	return client_finish_call(m);
 }
 
+const char *
+mess_alike(const struct mess *m)
+{
+	return m->call.alike[0] != '\0' ? m->call.alike : NULL;
+}
+
 enum mess_err
 mess_topic_set(struct mess *m, const char *topic, const char *settings)
 {

@@ -340,6 +340,8 @@ int mess_fd(const struct mess *m);
  */
 MESS_NODISCARD enum mess_err mess_topic_create(struct mess *m, const char *topic,
     const char *settings);
+/* A topic that the caller can see and that the one just made may be taken for; NULL if there is none. */
+const char *mess_alike(const struct mess *m);
 MESS_NODISCARD enum mess_err mess_topic_set(struct mess *m, const char *topic, const char *settings);
 /* Free all messages, or those that came before a time; *count of them. */
 struct mess_time {

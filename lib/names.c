@@ -262,3 +262,82 @@ name_distance(const char *a, const char *b)
 {
 	return (unsigned)edits(a, b, 3);
 }
+
+/* --- looking alike ------------------------------------------------------ */
+
+static bool
+is_letter(char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+/* As a hurried reader sees it; out is as large as the name. */
+static void
+write_look(const char *name, char *out)
+{
+	char *to = out;
+
+	for (const char *at = name; *at != '\0'; at++) {
+		char look = *at == '0' ? 'o' : *at == '1' || *at == 'i' ? 'l' :
+		    *at == '_' || *at == '.' ? '-' : *at;
+
+		if ((at[0] == 'r' && at[1] == 'n') || (at[0] == 'v' && at[1] == 'v')) {
+			look = *at++ == 'r' ? 'm' : 'w';
+		} else if (at > name && at[0] == at[-1] && (is_letter(*at) || look == '-')) {
+			continue; /* once or twice */
+		}
+		*to++ = look;
+	}
+	*to = '\0';
+}
+
+static bool
+looks_like(const char *a, const char *b)
+{
+	char look[NAME_TOPIC_MAX + 1], other[NAME_TOPIC_MAX + 1];
+
+	write_look(a, look);
+	write_look(b, other);
+	return strcmp(look, other) == 0;
+}
+
+/* Of the label that at is in. */
+static size_t
+label_around(const char *name, size_t at)
+{
+	size_t from = at;
+
+	while (from > 0 && name[from - 1] != '.')
+		from--;
+	return label_len(name + from);
+}
+
+/* One letter more, one fewer, another one, or two that changed places. */
+static bool
+is_mistyped(const char *a, const char *b)
+{
+	size_t alen = strlen(a), blen = strlen(b), same = 0, end = 0, more, fewer;
+
+	while (a[same] != '\0' && a[same] == b[same])
+		same++;
+	while (end < alen - same && end < blen - same && a[alen - 1 - end] == b[blen - 1 - end])
+		end++;
+	more = alen - same - end;
+	fewer = blen - same - end;
+	if (label_around(alen > blen ? a : b, same) < 4)
+		return false;
+	for (size_t i = 0; i < more; i++)
+		if (!is_letter(a[same + i]))
+			return false;
+	for (size_t i = 0; i < fewer; i++)
+		if (!is_letter(b[same + i]))
+			return false;
+	return (more <= 1 && fewer <= 1) ||
+	    (more == 2 && fewer == 2 && a[same] == b[same + 1] && a[same + 1] == b[same]);
+}
+
+bool
+name_is_alike(const char *a, const char *b)
+{
+	return strcmp(a, b) != 0 && (looks_like(a, b) || is_mistyped(a, b));
+}

@@ -37,6 +37,12 @@ NODISCARD enum mess_err name_check_pattern(const char *pattern, const char **why
  */
 bool name_match(const char *pattern, const char *name);
 
+/*
+ * May one be taken for the other?  They differ only in characters that look
+ * alike, or in one letter, or in two that changed places, of a label of four
+ * bytes or more; digits count.  Not of a name and itself.
+ */
+bool name_is_alike(const char *a, const char *b);
 /* How many single-character edits apart, at most 3 (more is 3). */
 unsigned name_distance(const char *a, const char *b);
 

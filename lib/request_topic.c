@@ -174,6 +174,29 @@ refuse_existing(struct session *s, struct topic *t)
 		request_may_not_create(s);
 }
 
+/* Of those that the caller may see, so that nobody learns of another. */
+static const char *
+find_alike(struct session *s, const struct topic *made)
+{
+	struct topic *t;
+
+	for (t = topics_after(s->host->topics, ""); t != NULL; t = topics_after(s->host->topics, t->name))
+		if (name_is_alike(t->name, made->name) && request_sees(s, t))
+			return t->name;
+	return NULL;
+}
+
+static void
+was_made(struct session *s, const struct topic *t)
+{
+	const char *alike = find_alike(s, t);
+
+	if (alike != NULL)
+		session_ok(s, "alike %s", alike);
+	else
+		session_ok(s, "%s", "");
+}
+
 void
 request_create(struct session *s, const struct input_item *item)
 {
@@ -199,7 +222,7 @@ request_create(struct session *s, const struct input_item *item)
 		request_changed_so(s, "topic", "create", item);
 	if (err != MESS_OK)
 		return; /* it was said */
-	session_ok(s, "%s", "");
+	was_made(s, t);
 }
 
 /* --- changing ----------------------------------------------------------- */

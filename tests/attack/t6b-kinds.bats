@@ -35,6 +35,7 @@ load attack
 		as "$user" mess-sub -e -q -s mine --match "For=$user" orders
 		for _ in 1 2 3; do
 			as root mess-pub -H "For: $user" -m "for-$user" orders
+			# shellcheck disable=SC2016 # the inner shell's
 			run -123 as "$user" mess-sub -e -q -s mine orders -- sh -c 'echo "it was $0" >&2; exit 65' "$user"
 		done
 	done

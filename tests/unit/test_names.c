@@ -311,3 +311,43 @@ TEST("names: a random string is a pattern when it is a name, and matches itself"
 			return;
 	}
 }
+
+TEST("names: what may be taken for each other")
+{
+	static const struct {
+		const char *a, *b;
+		bool alike;
+	} cases[] = {
+		{ "orders", "0rders", true }, { "orders", "orders", false }, { "bill1ng", "billing", true },
+		{ "bil1ing", "bilIing", false }, { "logs.web", "logs-web", true }, { "logs_web", "logs-web", true },
+		{ "orders", "orderss", true }, { "orders", "oorderrs", true }, { "orders", "order", true },
+		{ "orders", "ordres", true }, { "orders", "ordars", true }, { "orders", "roders", true },
+		{ "modern", "modem", true }, { "vvork", "work", true }, { "turn", "tum", true },
+		/* Numbers, and short labels, are meant. */
+		{ "worker1", "worker2", false }, { "worker1", "worker11", false }, { "worker", "worker1", false },
+		{ "logs.a", "logs.b", false }, { "a", "b", false }, { "x.eu", "x.us", false }, { "in", "inn", true },
+		{ "orders", "orders.dead", false }, { "orders", "horde", false }, { "orders.eu", "orders", false },
+		{ "a.orders", "a.order", true }, { "a.b.c", "a-b-c", true }, { "web.logs", "web.blogs", true },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		if (!CHECK(name_is_alike(cases[i].a, cases[i].b) == cases[i].alike) ||
+		    !CHECK(name_is_alike(cases[i].b, cases[i].a) == cases[i].alike))
+			printf("# \"%s\" \"%s\"\n", cases[i].a, cases[i].b);
+}
+
+TEST("names: the longest are compared, too, and both ways round")
+{
+	char a[NAME_TOPIC_MAX + 1], b[NAME_TOPIC_MAX + 1];
+
+	for (int i = 0; i < 20000; i++) {
+		size_t n = 1 + test_random() % NAME_TOPIC_MAX;
+
+		for (size_t k = 0; k < n; k++)
+			a[k] = b[k] = "ornvil01-_."[test_random() % 11];
+		a[n] = b[n] = '\0';
+		b[test_random() % n] = "ornvil01-_."[test_random() % 11];
+		if (!CHECK(name_is_alike(a, b) == name_is_alike(b, a)) || !CHECK(!name_is_alike(a, a)))
+			return;
+	}
+}
