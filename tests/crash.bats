@@ -3,8 +3,9 @@
 #
 # mess(7): what exited 0 is on disk and survives a power cut.  The real
 # engine and tools run on a file system whose disk remembers every write and
-# flush; then the images that a power cut could have left are mounted,
-# recovered and judged.
+# flush; then images that a power cut could have left are mounted, recovered
+# and judged.  Each run is new, and so is what is chosen of its images:
+# MESS_SEED=N chooses the same again.
 
 load helper
 load crash/rig
@@ -12,15 +13,67 @@ load crash/rig
 setup() {
 	mess_setup
 	rig_needs ext4
+	RIG=$BATS_TEST_TMPDIR/rig
 }
 
-# cut WORK IMAGES
+# cut_power WORK IMAGES
 cut_power() {
-	rig_record "$BATS_TEST_TMPDIR/rig" "$1"
-	run -0 rig_check "$2" "$BATS_TEST_TMPDIR/rig"
+	rig_record "$RIG" "$1"
+	run -0 rig_check "$2" "$RIG"
 	rig_say
 }
 
 @test "crash: publishes by the socket, and acks of two subscriptions" {
-	cut_power publish 1000
+	cut_power publish 200
+}
+
+@test "crash: direct publishes, and engines that take them in" {
+	cut_power direct 150
+}
+
+@test "crash: bodies in files of their own" {
+	cut_power bodies 150
+}
+
+@test "crash: dead letters, and redrive" {
+	cut_power dead 150
+}
+
+@test "crash: topics and subscriptions made and removed, purges" {
+	cut_power topics 200
+}
+
+@test "crash: segments that fill, a journal whose halves take turns" {
+	cut_power segments 100
+}
+
+@test "crash: limits, and what they let go" {
+	cut_power limits 100
+}
+
+@test "crash: a full disk" {
+	cut_power full 100
+}
+
+@test "crash: another power cut, while an engine recovers from the first" {
+	local image
+
+	rig_record "$RIG" direct
+	for image in $(rig_check 3 "$RIG" -l); do
+		rm -rf again
+		mkdir again
+		crash check -i "$image" -k again "$RIG" 3>&-
+		crash record again bash "$MESS_SOURCE/tests/crash/again.bash" 3>&-
+		run -0 rig_check 40 again
+		rig_say
+	done
+}
+
+@test "crash: a journal that is not synced is found out" {
+	rig_plant '/.journal/[ab]' fdatasync
+	rig_record "$RIG" publish
+
+	run -1 rig_check 1000 "$RIG" -m 1
+	rig_say
+	assert_output --regexp 'acknowledged as [0-9]+, is lost'
 }

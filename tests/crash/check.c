@@ -313,6 +313,19 @@ work_one(const struct check_setup *s, const struct recording *r, struct tally *t
 	_exit(0);
 }
 
+static int
+list_images(const struct check_setup *s, const struct recording *r)
+{
+	uint64_t total = image_total(r), images = s->images == 0 || s->images > total ? total : s->images, k;
+	size_t epoch;
+
+	for (uint64_t i = 0; i < images; i++) {
+		locate(r, pick(i, images, total, s->seed), &epoch, &k);
+		(void)printf("%zu.%llu\n", epoch, (unsigned long long)k);
+	}
+	return fflush(stdout) == 0 ? 0 : 74;
+}
+
 static double
 seconds(void)
 {
@@ -369,6 +382,8 @@ check(const struct check_setup *s)
 		perror("crash: the recording");
 		return 74;
 	}
+	if (s->list)
+		return list_images(s, &r);
 	if (unshare(CLONE_NEWNS) == -1 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1) {
 		perror("crash: mounts of one's own");
 		return 71;

@@ -12,9 +12,10 @@
 static const char usage_text[] =
     "usage: crash record [-t TYPE] DIR COMMAND [ARG]...\n"
     "       crash check [-t TYPE] [-j WORKERS] [-n IMAGES] [-s SEED] [-m MOST]\n"
-    "                   [-i EPOCH.K [-k DIR]] [-p SPOOL] DIR\n"
+    "                   [-i EPOCH.K [-k DIR]] [-l] [-p SPOOL] DIR\n"
     "       crash body KEY LENGTH\n"
-    "DIR has a file system's image, base; record adds log.\n";
+    "DIR has a file system's image, base; record adds log.  -l lists images, -i\n"
+    "checks one alone, -k keeps it as a DIR to record from.\n";
 
 static int
 usage(void)
@@ -66,6 +67,9 @@ check_option(struct check_setup *s, int opt, char *arg)
 	case 'k':
 		s->keep = arg;
 		return true;
+	case 'l':
+		s->list = true;
+		return true;
 	case 'p':
 		s->spool = arg;
 		return true;
@@ -83,7 +87,7 @@ main_check(int argc, char **argv)
 	if (getrandom(&s.seed, sizeof s.seed, 0) != sizeof s.seed)
 		return 71;
 	s.seed >>= 32; /* short enough to be typed */
-	while ((opt = getopt(argc, argv, "t:j:n:s:m:i:k:p:")) != -1)
+	while ((opt = getopt(argc, argv, "t:j:n:s:m:i:k:lp:")) != -1)
 		if (!check_option(&s, opt, optarg))
 			return usage();
 	if (argc - optind != 1)

@@ -19,7 +19,7 @@
 
 /* record.c: a run; the command's exit status. */
 struct record_setup {
-	const char *dir;	/* has base; gets log */
+	const char *dir;	/* has base, perhaps marks; gets log */
 	const char *type;	/* of the file system */
 	char **command;
 };
@@ -38,7 +38,7 @@ struct recording {
 	char *log;
 	size_t log_len;
 	struct entry *entries;
-	size_t count;
+	size_t count, first;	/* of entries; the first write */
 	size_t *epochs;		/* where each begins: entries between two flushes */
 	size_t epoch_count;
 };
@@ -120,6 +120,7 @@ struct check_setup {
 	unsigned workers, most;		/* most: violations after which it ends */
 	const char *only;		/* EPOCH.K: this image */
 	const char *keep;		/* and its bytes and marks go to this directory */
+	bool list;			/* only say which images those are */
 };
 int check(const struct check_setup *s);
 

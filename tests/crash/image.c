@@ -57,6 +57,8 @@ add(struct recording *r, const struct disk_entry *e, const char *data)
 		r->epochs[r->epoch_count++] = 0;
 	else if (r->entries[r->count - 1].kind == DISK_FLUSH)
 		r->epochs[r->epoch_count++] = r->count;
+	if (e->kind == DISK_WRITE && r->first == 0)
+		r->first = r->count;
 	r->entries[r->count++] = (struct entry){ .kind = e->kind, .len = e->len, .off = e->off, .data = data };
 }
 
@@ -180,8 +182,8 @@ take_part(const struct recording *r, const size_t *writes, size_t n, uint64_t k,
 			out->writes[out->count++] = writes[i];
 }
 
-void
-image_choose(const struct recording *r, size_t epoch, uint64_t k, uint64_t seed, struct image *out)
+static void
+choose(const struct recording *r, size_t epoch, uint64_t k, uint64_t seed, struct image *out)
 {
 	uint64_t state = seed ^ (uint64_t)epoch << 32 ^ k;
 	size_t writes[IMAGE_WRITES], n = writes_of(r, epoch, writes);
@@ -208,6 +210,15 @@ image_choose(const struct recording *r, size_t epoch, uint64_t k, uint64_t seed,
 	for (size_t i = 0; i < n; i++)
 		if ((k >> i & 1) != 0)
 			out->writes[out->count++] = writes[i];
+}
+
+void
+image_choose(const struct recording *r, size_t epoch, uint64_t k, uint64_t seed, struct image *out)
+{
+	choose(r, epoch, k, seed, out);
+	/* What was marked before the disk was used was promised before. */
+	if (out->cut < r->first)
+		out->cut = r->first;
 }
 
 void

@@ -124,10 +124,10 @@ may_be_freed(const struct judge *j, const struct key_state *k, const struct seen
 	if (k->may_go || j->topics[k->topic].frees)
 		return true;
 	for (size_t s = 0; s < j->sub_count; s++) {
-		if (j->subs[s].topic != k->topic || j->subs[s].there == THERE_NOT)
+		if (j->subs[s].topic != k->topic)
 			continue;
 		if (((k->may_take | k->may_bury) >> s & 1) != 0)
-			some = true;
+			some = true; /* also by one that is no more */
 		else if (j->subs[s].there == THERE_SURELY)
 			return false;
 	}

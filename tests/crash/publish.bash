@@ -24,4 +24,4 @@ engine_stop KILL
 engine_start
 pub orders p.12 100
 take orders b
-engine_stop
+engine_stop TERM

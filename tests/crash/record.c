@@ -69,6 +69,31 @@ start_disk(const struct record_setup *s, pid_t *server, char *loop)
 	return device;
 }
 
+/* What was promised before this run: its log begins with it. */
+static int
+copy_marks(const struct record_setup *s)
+{
+	char from[PATH_LEN], to[PATH_LEN], *text = NULL;
+	size_t len = 0;
+	int fd = -1, rc = -1;
+	FILE *f;
+
+	path_in(from, s->dir, "marks");
+	path_in(to, s->dir, "fuse/mark");
+	if ((f = fopen(from, "r")) == NULL)
+		return errno == ENOENT ? 0 : -1;
+	/* One write, so that no line is cut. */
+	if (getdelim(&text, &len, '\0', f) == -1)
+		rc = feof(f) ? 0 : -1;
+	else if ((fd = open(to, O_WRONLY | O_APPEND | O_CLOEXEC)) != -1)
+		rc = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+	if (fd != -1)
+		(void)close(fd);
+	(void)fclose(f); /* was read only */
+	free(text);
+	return rc;
+}
+
 static int
 run_command(const struct record_setup *s, const char *at, const char *mark)
 {
@@ -142,18 +167,24 @@ run_inside(const struct record_setup *s, const char *loop)
 }
 
 int
-record(const struct record_setup *s)
+record(const struct record_setup *asked)
 {
+	struct record_setup absolute = *asked, *s = &absolute;
 	char loop[32], fuse[PATH_LEN];
 	pid_t server = -1;
 	int device, status = 71;
 
+	/* The command runs somewhere else. */
+	if ((s->dir = realpath(asked->dir, NULL)) == NULL) {
+		perror(asked->dir);
+		return 66;
+	}
 	path_in(fuse, s->dir, "fuse");
 	if (unshare(CLONE_NEWNS) == -1 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1) {
 		perror("crash: mounts of one's own");
 		return 71;
 	}
-	if ((device = start_disk(s, &server, loop)) == -1)
+	if ((device = start_disk(s, &server, loop)) == -1 || copy_marks(s) == -1)
 		perror("crash: the disk");
 	else {
 		status = run_inside(s, loop);
@@ -162,5 +193,6 @@ record(const struct record_setup *s)
 	(void)umount2(fuse, MNT_DETACH); /* not mounted when the disk did not start */
 	if (server > 0)
 		(void)wait_for(server);
+	free((void *)(uintptr_t)s->dir);
 	return status;
 }

@@ -57,3 +57,12 @@ rig_say() {
 	# shellcheck disable=SC2154 # run sets it
 	echo "# $BATS_TEST_DESCRIPTION: ${lines[-1]}" >&3
 }
+
+# rig_plant GLOB [fsync|fdatasync]: from now on this sync is left out in all
+# that is recorded; see nosync.c.
+rig_plant() {
+	! has_sanitizer || skip "a sanitizer wants to be loaded first"
+	${CC:-cc} -D_GNU_SOURCE -O2 -shared -fPIC -o nosync.so "$MESS_SOURCE/tests/crash/nosync.c" -ldl
+	export CRASH_PRELOAD=$PWD/nosync.so CRASH_NOSYNC=$1
+	[ -z "${2:-}" ] || export CRASH_NOSYNC_CALL=$2
+}

@@ -159,6 +159,24 @@ noise() {
 		echo noise >>"$CRASH_AT/noise"
 		sync "$CRASH_AT/noise"
 		sleep 0.0"$((RANDOM % 5))"
-		[ $((RANDOM % 4)) -ne 0 ] || sync -f "$CRASH_AT/noise"
+		[ $((RANDOM % 16)) -ne 0 ] || sync -f "$CRASH_AT/noise"
 	done
+}
+
+# drop TOPIC KEY: a file in new/, synced, as mess-spool(5) shows it.
+drop() {
+	local dir=$MESS_SPOOL/$1
+
+	mark try pub "$1" "$2"
+	crash body "$2" 500 >"$dir/tmp/$2"
+	sync "$dir/tmp/$2"
+	mv -n "$dir/tmp/$2" "$dir/new/$2"
+	sync "$dir/new"
+	mark ok pub "$1" "$2" 0
+}
+
+# Take all the space there is.
+fill() {
+	dd if=/dev/zero of="$CRASH_AT/filler" bs=64K 2>/dev/null
+	sync "$CRASH_AT/filler"
 }
