@@ -28,7 +28,7 @@ static const struct metric topic_metrics[] = {
 	{ "present", "gauge", "present", AS_IT_IS, "Messages that are kept." },
 	{ "bytes", "gauge", "bytes", AS_IT_IS, "Bytes on disk of the files that hold them." },
 	{ "depth", "gauge", "depth", AS_IT_IS, "Messages that the slowest subscription has not settled." },
-	{ "oldest_age_seconds", "gauge", "oldest", SINCE, "Age of the oldest message that is kept." },
+	{ "oldest_age_seconds", "gauge", "oldest", SINCE, "Age of the oldest message that is not settled." },
 	{ "dead", "gauge", "dead", AS_IT_IS, "Dead letters that wait." },
 	{ "settled_total", "counter", "settled", AS_IT_IS, "Messages freed because all had settled them." },
 	{ "expired_total", "counter", "expired", AS_IT_IS, "Messages freed because of their age." },

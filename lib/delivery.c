@@ -376,12 +376,14 @@ consumer_resume(struct consumer *c)
 bool
 delivery_oldest(struct delivery *d, struct topic *topic, uint64_t *sec, uint32_t *nsec)
 {
-	uint64_t first = log_first(topic->log);
+	uint64_t first = log_first(topic->log), floor = subscriptions_floor(topic);
 	struct log_cursor cursor = { 0 };
 	struct record rec;
 	struct log_run run;
 	bool found;
 
+	if (floor != UINT64_MAX && floor > first)
+		first = floor;
 	found = first < log_durable(topic->log) &&
 	    log_read(d->reader, topic->log, &cursor, first, first, DELIVERY_RUN_BYTES, &run) == MESS_OK &&
 	    !run.damaged && record_read_line(run.data,

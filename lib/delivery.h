@@ -78,7 +78,7 @@ void consumer_take(struct consumer *c, uint64_t n, bool now);
 /* Its socket took something. */
 void consumer_resume(struct consumer *c);
 
-/* When the oldest message kept was published; false when there is none that can be read. */
+/* When the oldest message was published that is not settled, without subscriptions that is kept; false: none. */
 bool delivery_oldest(struct delivery *d, struct topic *topic, uint64_t *sec, uint32_t *nsec);
 
 /* A topic's settings, or what is ready in it, changed: its consumers look again. */

@@ -154,6 +154,23 @@ sequences() {
 	assert_output --partial 'MESS WARNING: t: depth 10, age '
 }
 
+@test "check: --age is that of the oldest message that is not settled, whatever --keep keeps" {
+	mess-topic create t --keep 1h
+	mess-sub -e -s slow t
+	mess-pub -m old t
+	mess-sub -e t >/dev/null
+	sleep_until_old
+	run -2 mess-topic check t --age 1,1
+
+	mess-sub -e -s slow t >/dev/null
+
+	assert_equal "$(stat_of t present)" 1
+	run -0 mess-topic check t --age 1,1
+	assert_output --partial "age 0s"
+	mess-pub -m new t
+	run -0 mess-topic check t --age 1,1
+}
+
 # The topic's oldest message is more than 1 s old.
 sleep_until_old() {
 	wait_for "$MESS_PATIENCE" is_old
