@@ -205,6 +205,8 @@ send_sifted(struct member *m, struct log_run *run, uint32_t tries)
 	}
 	switch (s.verdict) {
 	case SIFT_WAIT:
+		if (m->consumer->kind == CONSUMER_PEEK)
+			break;
 		return subscription_wait(m->sub, &numbers, s.due);
 	case SIFT_EXPIRED:
 		return pass_over(m, &numbers, PLACE_EXPIRED);
@@ -232,8 +234,7 @@ hand_out(struct member *m, const struct handout *want, size_t *sent)
 	if (run.damaged)
 		return pass_over(m, &numbers, PLACE_DAMAGED);
 	*sent = run.len;
-	if (m->letters ||
-	    (m->consumer->kind == CONSUMER_SUB && (run.special || m->sub->place.match[0] != '\0')))
+	if (m->letters || (m->sub != NULL && (run.special || m->sub->place.match[0] != '\0')))
 		return send_sifted(m, &run, want->tries);
 	return send_run(m, &run, want->tries);
 }

@@ -9,6 +9,7 @@
 #include "publish.h"
 
 #include "body.h"
+#include "expiry.h"
 #include "ids.h"
 #include "subscription.h"
 
@@ -127,7 +128,8 @@ publish_known(struct topic *t, uint32_t uid, const struct publish_ask *a,
 		return err;
 	if (id.key != NULL && ids_find(ids, &id, &out->seq))
 		out->fate = PUBLISH_DUPLICATE;
-	else if (key.key != NULL && ids_find(ids, &key, &out->seq) && subscriptions_want(t, out->seq))
+	else if (key.key != NULL && ids_find(ids, &key, &out->seq) && subscriptions_want(t, out->seq) &&
+	    !expiry_is_over(t, out->seq))
 		out->fate = PUBLISH_QUEUED;
 	return MESS_OK;
 }

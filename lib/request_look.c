@@ -9,6 +9,11 @@
 #include <stdio.h>
 
 #include "dead.h"
+#include "expiry.h"
+
+/* Bytes of what has expired that a look may settle: of each topic, and of one that is asked for. */
+#define SWEEP_EACH ((size_t)1024 * 1024)
+#define SWEEP_ONE (16 * SWEEP_EACH)
 
 /* Payload of a reply that may be asked for in pieces. */
 struct listing {
@@ -289,8 +294,10 @@ add_open_stat(struct session *s, struct topic *t, struct buf *out)
 	struct subscription *sub;
 	enum mess_err err;
 
-	if ((err = subscriptions_of(t, &set)) != MESS_OK ||
-	    (err = buf_printf(out, "topic %s\n", t->name)) != MESS_OK ||
+	if ((err = subscriptions_of(t, &set)) != MESS_OK)
+		return err;
+	expiry_sweep(t, delivery_reader(s->host->delivery), SWEEP_EACH);
+	if ((err = buf_printf(out, "topic %s\n", t->name)) != MESS_OK ||
 	    (err = add_counts(s, t, set, out)) != MESS_OK ||
 	    (err = add_limits(s, t, set, out)) != MESS_OK)
 		return err;
@@ -323,6 +330,7 @@ request_stat(struct session *s, const struct request *r)
 	if (strcmp(r->topic, "*") != 0) {
 		if (request_find_topic(s, &f, &t) != MESS_OK)
 			return;
+		expiry_sweep(t, delivery_reader(s->host->delivery), SWEEP_ONE);
 		topic_release(s->host->topics, t);
 	}
 	each_topic(s, r, &l, add_stat);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "expiry.h"
 #include "limit.h"
 #include "log_read.h"
 
@@ -23,6 +24,7 @@
 #define ROUND 32		/* topics in a turn */
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 #define HOLD_MS ((uint64_t)3600 * 1000)	/* nothing is freed by age after the clock jumped */
+#define SWEEP_BYTES ((size_t)1024 * 1024) /* of what has expired, before a publish is refused */
 #define EPISODE_MS ((uint64_t)10 * 60 * 1000)	/* without a drop, and the next one is said again */
 
 struct retention {
@@ -428,6 +430,18 @@ full(const struct topic *t, const struct retention_load *load, char *why)
 	return MESS_FULL;
 }
 
+/* What has expired is no reason to refuse. */
+static enum mess_err
+full_of_what_waits(struct topic *t, const struct retention_load *load, char *why)
+{
+	enum mess_err err = full(t, load, why);
+
+	if (err != MESS_FULL || t->retention == NULL)
+		return err;
+	expiry_sweep(t, t->retention->reader, SWEEP_BYTES);
+	return full(t, load, why);
+}
+
 enum mess_err
 retention_admit(struct topic *t, const struct retention_load *load, char *why)
 {
@@ -442,7 +456,7 @@ retention_admit(struct topic *t, const struct retention_load *load, char *why)
 	if (err == MESS_OK)
 		err = too_large(t, load, why);
 	if (err == MESS_OK && !t->conf.full_drop)
-		err = full(t, load, why);
+		err = full_of_what_waits(t, load, why);
 	if (err != MESS_OK)
 		log_note(t->log, LOG_REFUSED, load->count == 0 ? 1 : load->count);
 	return err;

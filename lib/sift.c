@@ -141,6 +141,23 @@ sift(const struct subscription *s, const struct log_run *run, struct sifted *out
 	each(&(struct sifting){ .s = s }, run, out);
 }
 
+bool
+sift_is_over(const struct log_run *run)
+{
+	const char *at = (const char *)memchr(run->data, '\n', run->len) + 1;
+	struct record_header h;
+	struct record r;
+	size_t left;
+
+	if (record_read_line(run->data, (size_t)(at - run->data), &r) != MESS_OK)
+		return false;
+	left = r.headers_len;
+	while (record_next_header(&at, &left, &h) && h.name_len > 5 && memcmp(h.name, "Mess-", 5) == 0)
+		if (record_header_is(&h, "Mess-Expires"))
+			return read_time(h.value, h.value_len) <= wall();
+	return false;
+}
+
 void
 sift_letters(uint32_t owner, const struct log_run *run, struct sifted *out)
 {

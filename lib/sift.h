@@ -27,6 +27,8 @@ struct sifted {
 /* Has one of a message's headers a value that a "Header=GLOB" matches? */
 bool sift_matches(const char *match, const char *headers, size_t len);
 void sift(const struct subscription *s, const struct log_run *run, struct sifted *out);
+/* Has the first message of a run expired? */
+bool sift_is_over(const struct log_run *run);
 /* Letters: SIFT_SEND what a subscription of that user's own gave up, SIFT_SKIP the others. */
 void sift_letters(uint32_t owner, const struct log_run *run, struct sifted *out);
 

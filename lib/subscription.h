@@ -60,6 +60,8 @@ NODISCARD enum mess_err subscription_remove(struct subscription *s);
 
 /* Some subscription has not settled it; where there is none, it is present. */
 bool subscriptions_want(struct topic *t, uint64_t seq);
+/* Somebody has it in hand, for some subscription. */
+bool subscriptions_have(struct topic *t, uint64_t seq);
 /* All below is settled by every subscription. */
 uint64_t subscriptions_floor(struct topic *t);
 

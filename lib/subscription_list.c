@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/fs.h"
+#include "base/loop.h"
 #include "limit.h"
 
 /* --- the place in the commit -------------------------------------------- */
@@ -459,4 +460,32 @@ subscriptions_want(struct topic *t, uint64_t seq)
 		if (seq >= s->place.floor && !ranges_contain(&s->place.settled, seq, seq))
 			return true;
 	return TAILQ_EMPTY(&set->list);
+}
+
+static bool
+has(const struct subscription *s, uint64_t seq)
+{
+	const struct attempt *a = attempts_of(&s->place.attempts, seq);
+	const struct lease *lease;
+
+	if (a != NULL && a->state == ATTEMPT_HELD && a->due > loop_now())
+		return true;
+	TAILQ_FOREACH(lease, &s->leases, link)
+		if (lease_holds(lease, seq))
+			return true;
+	return false;
+}
+
+bool
+subscriptions_have(struct topic *t, uint64_t seq)
+{
+	struct subscriptions *set;
+	const struct subscription *s;
+
+	if (subscriptions_of(t, &set) != MESS_OK)
+		return true;
+	TAILQ_FOREACH(s, &set->list, link)
+		if (has(s, seq))
+			return true;
+	return false;
 }

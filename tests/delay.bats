@@ -126,6 +126,62 @@ mess-fsck-free() {
 	mess-fsck-free t
 }
 
+@test "ttl: what has expired does not wait: not for stat, check, wait, peek, --unless-queued and max-messages" {
+	mess-topic create full --max-messages 2
+	for topic in t peeked key full; do
+		mess-sub -e "$topic"
+		mess-sub -e -s other "$topic"
+	done
+	mess-pub --ttl 1 -m milk t
+	mess-pub --ttl 1h -m honey t
+	printf '%s\n' a b | mess-pub --ttl 1 -l peeked
+	mess-pub --ttl 1 --unless-queued k -m one key
+	printf '%s\n' a b | mess-pub --ttl 1 -l full
+	assert_equal "$(mess-topic peek peeked)" ab
+	assert_equal "$(mess-pub -v --unless-queued k -m two key)" ""
+	run -75 mess-pub -m three full
+	sleep 1.1 # the time that is asked of the messages
+
+	assert_equal "$(mess-topic peek peeked)" ""
+	assert_equal "$(mess-sub --peek -s other peeked)" ""
+	assert_equal "$(mess-pub -v --unless-queued k -m two key)" key:2
+	mess-pub -m three full
+	mess-topic wait peeked --empty -W 0
+	assert_equal "$(stat_of peeked present)" 0
+	counted t waiting 1
+	counted t expired 1
+	counted t expired 1 other
+	assert_equal "$(stat_of t depth)" 1
+	run -0 mess-topic check t --depth 1,1
+}
+
+@test "ttl: --unless-queued waits for who is at work on a message that has expired" {
+	mess-pub --ttl 1 --unless-queued k -m one t
+	mess-sub t -- sh -c 'touch begun; while ! [ -e go ]; do sleep 0.05; done' 3>&- &
+	worker=$!
+	wait_for "$MESS_PATIENCE" test -e begun
+	sleep 1.1 # the time that is asked of the message
+
+	assert_equal "$(mess-pub -v --unless-queued k -m two t)" ""
+	touch go
+	wait_for "$MESS_PATIENCE" counted t acked 1
+	assert_equal "$(mess-pub -v --unless-queued k -m two t)" t:2
+	kill -TERM "$worker"
+	wait "$worker"
+}
+
+@test "ttl: much that has expired is settled in a few looks" {
+	mess-sub -e t
+	seq 200000 | mess-pub --ttl 1 -l t
+	mess-pub -m last t
+	sleep 1.1 # the time that is asked of the messages
+
+	wait_for "$MESS_PATIENCE" counted t waiting 1
+	counted t expired 200000
+	assert_equal "$(mess-sub -e t)" last
+	mess-fsck-free t
+}
+
 @test "ttl: counts from when the message is due" {
 	mess-sub -e t
 	mess-pub --delay 2 --ttl 60 -m late t
