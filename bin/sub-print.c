@@ -126,9 +126,9 @@ sub_print(struct sub *s)
 
 /* ---- --peek ---- */
 
-/* A connection sees one topic at a time. */
+/* A connection sees one topic at a time.  Of a pattern's those without the subscription are passed over. */
 static enum stop
-peek_one(struct sub *s, const char *topic)
+peek_one(struct sub *s, const char *topic, bool *found)
 {
 	enum stop stop;
 	enum mess_err err;
@@ -138,7 +138,11 @@ peek_one(struct sub *s, const char *topic)
 	s->what = topic;
 	if ((err = mess_peek(s->m, topic, s->o->name)) == MESS_OK)
 		err = mess_take(s->m, s->left, true);
-	if (err != MESS_OK)
+	if (found != NULL)
+		*found |= err != MESS_NOSUB;
+	if (found != NULL && err == MESS_NOSUB)
+		stop = STOP_DONE;
+	else if (err != MESS_OK)
 		stop = sub_attach_failed(s, err);
 	else if ((stop = sub_print(s)) == STOP_LOST)
 		stop = sub_attach_failed(s, MESS_NODAEMON);
@@ -155,6 +159,7 @@ peek_pattern(struct sub *s, const char *pattern)
 	struct mess *m = cli_open(&s->o->where);
 	enum mess_err err;
 	char *next, *line;
+	bool found;
 
 	mess_cancel_on(m, s->stops);
 	if ((err = mess_topic_list(m, pattern, &names)) != MESS_OK) {
@@ -166,13 +171,17 @@ peek_pattern(struct sub *s, const char *pattern)
 	mess_close(m);
 	if (err != MESS_OK)
 		return stop;
+	found = names[0] == '\0';
 	next = names;
 	while (stop == STOP_DONE && s->left > 0 && (line = strsep(&next, "\n")) != NULL)
 		if (line[0] != '\0') {
 			line[strcspn(line, " ")] = '\0';
-			stop = peek_one(s, line);
+			stop = peek_one(s, line, &found);
 		}
-	return stop;
+	if (stop != STOP_DONE || found)
+		return stop;
+	s->status = cli_fail(MESS_NOSUB, "%s: %s", pattern, s->o->name);
+	return STOP_FAILED;
 }
 
 enum stop
@@ -183,6 +192,6 @@ sub_peek(struct sub *s)
 
 	for (int i = 0; i < o->topic_count && stop == STOP_DONE && s->left > 0; i++)
 		stop = strchr(o->topics[i], '*') != NULL ? peek_pattern(s, o->topics[i]) :
-		    peek_one(s, o->topics[i]);
+		    peek_one(s, o->topics[i], NULL);
 	return stop;
 }

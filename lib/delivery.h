@@ -48,8 +48,8 @@ enum consumer_kind consumer_kind(const struct consumer *c);
 
 /*
  * One more topic in use (held until it leaves); MESS_EXISTS when it has it.
- * sub is NULL for a tail and a read, and for a peek at what nobody
- * subscribed to.  lo and hi are a read's.  The first number it will be sent,
+ * sub is NULL for a tail and a read, and for a peek at what "default"
+ * would be given.  lo and hi are a read's.  The first number it will be sent,
  * and a read's last, which is lower when there is nothing to read, come back.
  */
 struct consumer_topic {

@@ -6,6 +6,7 @@
 #include "request.h"
 
 #include <bsd/string.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* --- options ------------------------------------------------------------ */
@@ -153,7 +154,8 @@ made_own(struct session *s, struct topic *t, const char *own)
 
 /*
  * The caller's own, else the topic's, else one that is made: the caller's
- * own, or in a personal spool the topic's.  o NULL: none is made.
+ * own, or in a personal spool the topic's.  o NULL: none is made, and
+ * "default", which the first consumer makes, need not be there.
  */
 static enum mess_err
 find_sub(struct session *s, struct topic *t, const char *name, const struct request_sub *o,
@@ -164,9 +166,14 @@ find_sub(struct session *s, struct topic *t, const char *name, const struct requ
 
 	if ((err = request_find_sub(s, t, name, &as->sub)) != MESS_NOSUB)
 		return err;
+	/* What "default" will be given is what is there; who looks at another name expects one, and means it. */
+	if (o == NULL && strcmp(name, "default") == 0)
+		return MESS_OK;
 	/* Somebody else's is not made in their place. */
-	if (o == NULL || strchr(name, '/') != NULL)
-		return o == NULL ? MESS_OK : err;
+	if (o == NULL || strchr(name, '/') != NULL) {
+		(void)snprintf(as->why, sizeof as->why, "%s: no such subscription", name); /* fits */
+		return err;
+	}
 	if (s->host->acl.personal || s->who.key != NULL)
 		return request_make_sub(s, t, name, o, &as->sub);
 	if (!quota_may_subscribe(s->host->quota, t, s->user, as->why))

@@ -197,11 +197,28 @@ has_consumers() {
 	exec {hold}>&-
 }
 
-@test "sub: --peek of another subscription shows all, and does not make it" {
-	seq 1 3 | mess-pub -l t
-	mess-sub -n 1 t
+@test "sub: --peek shows all where nobody subscribed yet; another name that is not there is 66, and not made" {
+	local where
 
-	run -0 mess-sub --peek -l -s billing t
+	seq 1 3 | mess-pub -l t
+	seq 4 5 | mess-pub -l u
+
+	run -0 mess-sub --peek -l t
+	assert_output $'1\n2\n3'
+	run -0 mess-topic peek t -n 1
+	assert_output 1
+	for where in 'mess-sub --peek' 'mess-topic peek'; do
+		# shellcheck disable=SC2086 # two words
+		run -66 --separate-stderr $where -s billing t
+		assert_one_error "${where%% *}"
+		assert_equal "$stderr" "${where%% *}: t: billing: no such subscription"
+	done
+	# Of a pattern's topics those that have it are shown.
+	mess-topic sub add u billing
+	run -0 mess-sub --peek -l -s billing '*'
+	assert_output $'4\n5'
+	run -66 --separate-stderr mess-sub --peek -l -s nightly '*'
+	assert_one_error mess-sub
 	run -0 mess-topic show t
 	refute_output --partial billing
 }
