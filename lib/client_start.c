@@ -83,17 +83,15 @@ static enum mess_err
 dial_below(struct mess *m, int dir, const char *name)
 {
 	const char *path = m->socket != NULL ? m->socket : m->spool;
+	uint64_t now = client_clock();
 	AUTO_FD int fd = -1;
 	enum mess_err err;
 
-	while ((err = sock_connect(dir, name, &fd)) != MESS_OK) {
-		if (err == MESS_NODAEMON)
-			return client_fail(m, err, "%s: %s", path, mess_strerror(err));
-		if (errno != EAGAIN || client_clock() >= m->patience)
-			return client_fail_errno(m, err, path);
-		if ((err = pause_ms(m, PAUSE_MOST_MS)) != MESS_OK)
-			return err;
-	}
+	if ((err = sock_connect(dir, name, m->patience > now ? (unsigned)(m->patience - now) : 0,
+	    &fd)) == MESS_NODAEMON)
+		return client_fail(m, err, "%s: %s", path, mess_strerror(err));
+	if (err != MESS_OK)
+		return client_fail_errno(m, err, path);
 	if ((err = sock_check_server(fd, dir)) != MESS_OK)
 		return client_fail(m, err, "%s: whoever listens there is neither root, nor you, "
 		    "nor the owner of a directory that only they can write", path);

@@ -20,7 +20,12 @@
 #define SO_PASSRIGHTS 83	/* Linux 6.16; not yet in every libc */
 #endif
 
-#define BACKLOG 4096
+/*
+ * Short: in a long queue everybody would wait behind one who fills it, and
+ * who finds it full waits in line for a place in it.
+ */
+#define BACKLOG 64
+#define OTHER_ENGINE_MS 1000	/* one that does not even accept is there all the same */
 
 enum mess_err
 sock_peer(int fd, struct mess_peer *out)
@@ -45,8 +50,17 @@ address(int dir, const char *name, struct sockaddr_un *out)
 	return n < 0 || (size_t)n >= sizeof out->sun_path ? MESS_TOOBIG : MESS_OK;
 }
 
+/* How long connect waits while the backlog is full; writes of the connection wait as long as it takes. */
+static enum mess_err
+set_patience(int fd, unsigned ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv) == 0 ? MESS_OK : err_from_errno();
+}
+
 enum mess_err
-sock_connect(int dir, const char *name, int *out)
+sock_connect(int dir, const char *name, unsigned timeout_ms, int *out)
 {
 	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un sun;
@@ -54,6 +68,8 @@ sock_connect(int dir, const char *name, int *out)
 
 	if (fd == -1)
 		return err_from_errno();
+	if ((err = set_patience(fd, timeout_ms > 0 ? timeout_ms : 1)) != MESS_OK)
+		return err;
 	if ((err = address(dir, name, &sun)) != MESS_OK)
 		return err;
 	while (connect(fd, (struct sockaddr *)&sun, sizeof sun) == -1) {
@@ -63,6 +79,8 @@ sock_connect(int dir, const char *name, int *out)
 			return MESS_NODAEMON;
 		return err_from_errno();
 	}
+	if ((err = set_patience(fd, 0)) != MESS_OK)
+		return err;
 	*out = TAKE(fd, -1);
 	return MESS_OK;
 }
@@ -79,10 +97,12 @@ remove_dead(int dir, const char *name)
 		return errno == ENOENT ? MESS_OK : err_from_errno();
 	if (!S_ISSOCK(st.st_mode))
 		return MESS_EXISTS;
-	if ((err = sock_connect(dir, name, &fd)) == MESS_OK) {
+	if ((err = sock_connect(dir, name, OTHER_ENGINE_MS, &fd)) == MESS_OK) {
 		fd_close(&fd);
 		return MESS_BUSY;
 	}
+	if (err != MESS_NODAEMON && errno == EAGAIN)
+		return MESS_BUSY;
 	if (err != MESS_NODAEMON)
 		return err;
 	return unlinkat(dir, name, 0) == 0 || errno == ENOENT ? MESS_OK : err_from_errno();

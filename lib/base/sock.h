@@ -29,8 +29,11 @@ NODISCARD enum mess_err sock_peer(int fd, struct mess_peer *out);
  */
 NODISCARD enum mess_err sock_bind(int dir, const char *name, mode_t mode, int *out);
 NODISCARD enum mess_err sock_listen(int fd);
-/* errno tells MESS_NODAEMON (nobody there) from the rest; blocking socket. */
-NODISCARD enum mess_err sock_connect(int dir, const char *name, int *out);
+/*
+ * Blocking socket.  errno tells MESS_NODAEMON (nobody there) from the rest;
+ * EAGAIN: whoever listens there was busy for so long.
+ */
+NODISCARD enum mess_err sock_connect(int dir, const char *name, unsigned timeout_ms, int *out);
 
 /*
  * Descriptors that callers send are refused.  False where the kernel is too
