@@ -469,32 +469,52 @@ consumer_recheck(struct consumer *c,
 	}
 }
 
-/* The one that was first is last next time, so that few messages go round. */
-static void
-run_flow(struct flow *f)
+static struct member *
+rotate(struct flow *f)
 {
-	struct member *m;
+	struct member *m = TAILQ_FIRST(&f->members);
 
-	TAILQ_FOREACH(m, &f->members, flow_link)
-		delivery_pump(m);
-	look_ahead(f);
-	if ((m = TAILQ_FIRST(&f->members)) != NULL) {
+	if (m != NULL) {
 		TAILQ_REMOVE(&f->members, m, flow_link);
 		TAILQ_INSERT_TAIL(&f->members, m, flow_link);
 	}
+	return m;
+}
+
+/* The one that was first is last next time, so that few messages go round. */
+static void
+run_flow(struct flow *f, uint64_t until_us)
+{
+	struct member *m;
+
+	if (f->left == 0)
+		TAILQ_FOREACH(m, &f->members, flow_link)
+			f->left++;
+	while (f->left > 0 && (m = rotate(f)) != NULL) {
+		f->left--;
+		delivery_pump(m);
+		if (f->left > 0 && loop_now_us() >= until_us) {
+			delivery_wake(f); /* behind the others */
+			return;
+		}
+	}
+	f->left = 0;
+	look_ahead(f);
+	(void)rotate(f);
 }
 
 bool
-delivery_run(struct delivery *d)
+delivery_run(struct delivery *d, uint64_t share_us)
 {
 	struct flow *f, *last = TAILQ_LAST(&d->woken, flow_list);
+	uint64_t until = loop_now_us() + share_us;
 
 	/* Those woken meanwhile have their turn after the next commit. */
 	while ((f = TAILQ_FIRST(&d->woken)) != NULL) {
 		TAILQ_REMOVE(&d->woken, f, woken_link);
 		f->woken = false;
-		run_flow(f);
-		if (f == last)
+		run_flow(f, until);
+		if (f == last || loop_now_us() >= until)
 			break;
 	}
 	return delivery_has_work(d);

@@ -87,8 +87,8 @@ void delivery_topic_changed(struct delivery *d, struct topic *topic);
 void delivery_topic_gone(struct delivery *d, struct topic *topic);
 void delivery_sub_gone(struct delivery *d, struct subscription *sub);
 
-/* Send what can be sent; true when there is more to do at once. */
-bool delivery_run(struct delivery *d);
+/* Send what can be sent in about that time; true when there is more to do at once. */
+bool delivery_run(struct delivery *d, uint64_t share_us);
 /* A consumer was woken since. */
 bool delivery_has_work(const struct delivery *d);
 /* Nothing to do: memory goes back. */

@@ -39,29 +39,15 @@ struct engine {
 /* --- accepting ---------------------------------------------------------- */
 
 static void
-audit_session(struct engine *e, const struct session *s, enum mess_err err)
-{
-	audit(e->host.audit, &(struct audit_event){ .event = "session",
-		.who = s != NULL ? &s->who : NULL, .action = "begin",
-		.result = err == MESS_OK ? "ok" : err_word(err) });
-}
-
-static void
 accepted(struct engine *e, int fd)
 {
-	struct session *s = NULL;
-	enum mess_err err;
-
-	if (e->host.count >= LIMIT_CONNECTIONS) {
-		fd_close(&fd);
-		audit_session(e, NULL, MESS_LIMIT);
+	if (e->host.count < LIMIT_CONNECTIONS) {
+		session_begin(&e->host, fd);
 		return;
 	}
-	/* Not a caller of ours, or no memory: closed. */
-	err = session_new(&e->host, fd, &s);
-	audit_session(e, s, err);
-	if (err == MESS_OK)
-		(void)session_admit(s); /* else it was told */
+	fd_close(&fd);
+	audit(e->host.audit, &(struct audit_event){ .event = "session", .action = "begin",
+		.result = err_word(MESS_LIMIT) });
 }
 
 static void
@@ -116,36 +102,16 @@ commit(struct engine *e)
 		session_committed(s, err);
 }
 
-/* True when a session has requests that waited for room: they are for the next turn's commit. */
-static bool
+static void
 flush(struct engine *e)
 {
 	struct session *s;
-	bool more = false;
 
 	while ((s = TAILQ_FIRST(&e->host.touched)) != NULL) {
 		TAILQ_REMOVE(&e->host.touched, s, touched_link);
 		s->is_touched = false;
 		if (session_flush(s))
 			session_free(s);
-		else if (session_may_resume(s)) {
-			TAILQ_INSERT_TAIL(&e->host.stalled, s, stalled_link);
-			s->is_stalled = true;
-			more = true;
-		}
-	}
-	return more;
-}
-
-static void
-resume(struct engine *e)
-{
-	struct session *s;
-
-	while ((s = TAILQ_FIRST(&e->host.stalled)) != NULL) {
-		TAILQ_REMOVE(&e->host.stalled, s, stalled_link);
-		s->is_stalled = false;
-		session_resume(s);
 	}
 }
 
@@ -172,13 +138,13 @@ turn(void *arg)
 		ERR_IGNORE(intake_run(e->host.intake)); /* a sick spool is said by commit */
 		e->worked = true;
 	}
-	resume(e);
+	turns_run(&e->host.turns);
 	e->worked |= !TAILQ_EMPTY(&e->host.touched);
 	commit(e);
-	more = delivery_run(e->host.delivery);
-	more |= flush(e);
-	/* A socket that had room again woke its consumer. */
-	more |= delivery_has_work(e->host.delivery);
+	more = delivery_run(e->host.delivery, turns_share_us(&e->host.turns));
+	flush(e);
+	/* A socket that had room again woke its consumer; requests wait for room, or their turn. */
+	more |= delivery_has_work(e->host.delivery) || turns_wait(&e->host.turns);
 	set_timers(e);
 	/* Delivery may have settled damage, a closed session given messages back. */
 	return more || !store_is_clean(e->host.store);
@@ -408,7 +374,7 @@ engine_new(const struct engine_setup *setup, struct engine **out)
 	e->host.body_max = setup->acl.personal ? LIMIT_BODY_PERSONAL : LIMIT_BODY_SYSTEM;
 	TAILQ_INIT(&e->host.sessions);
 	TAILQ_INIT(&e->host.touched);
-	TAILQ_INIT(&e->host.stalled);
+	turns_init(&e->host.turns, loop_now_us);
 	e->idle = (struct loop_timer){ .fire = idle, .arg = e };
 	e->rest = (struct loop_timer){ .fire = rest, .arg = e };
 	e->checkpoint = (struct loop_timer){ .fire = checkpoint, .arg = e };
@@ -445,7 +411,7 @@ finish_sessions(struct engine *e)
 
 	if (e->host.delivery != NULL && e->host.intake != NULL) {
 		commit(e);
-		(void)flush(e); /* what waited for room was not answered, so promised nothing */
+		flush(e); /* what waited for room was not answered, so promised nothing */
 	}
 	while ((s = TAILQ_FIRST(&e->host.sessions)) != NULL)
 		session_free(s);

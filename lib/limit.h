@@ -24,6 +24,8 @@
 #define LIMIT_LIST_BYTES ((size_t)64 * 1024)	/* of one LIST or STAT reply */
 #define LIMIT_OUTPUT_BYTES ((size_t)64 * 1024)	/* of replies not yet read by the caller */
 #define LIMIT_TURN_REQUESTS 1024	/* of one caller, before the others and the commit */
+#define LIMIT_SHARE_US ((uint64_t)200)	/* of one user, before the others and the commit */
+#define LIMIT_SHARE_ALONE_US ((uint64_t)8000)	/* with no other user about */
 #define LIMIT_HELLO_MS 5000		/* from connect to HELLO */
 #define LIMIT_TOMBSTONE_SECONDS ((int64_t)30 * 24 * 3600)
 #define LIMIT_AUDIT_SECONDS ((uint64_t)90 * 24 * 3600)	/* kept by mess.audit as it is made */

@@ -11,7 +11,11 @@
 
 #include "base/fd.h"
 
+#define SESSION_READ_MIXED ((size_t)32 * 1024)	/* a share's worth */
+#define LOOK_EVERY 16				/* requests: the clock is not free */
+
 static void session_ready(void *arg, uint32_t events);
+static void take_turn(void *arg);
 
 static void
 hello_late(void *arg)
@@ -59,49 +63,44 @@ charge_memory(struct session *s)
 	s->memory = now;
 }
 
-/* One connection more of its user, or the error was replied and it is let go. */
-bool
-session_admit(struct session *s)
+/* One connection more of its user; else that was said to whoever is at fd. */
+static bool
+admit(struct session_host *host, int fd, const struct principal *who, struct limits_user *user)
 {
 	enum limit_name over = LIMITED_CONNECTS;
-	char text[LIMITS_TEXT];
+	char text[LIMITS_TEXT], line[LIMITS_TEXT + 16];
+	int len;
 
-	if (limits_spend(s->user, LIMITED_CONNECTS, 1)) {
+	if (limits_spend(user, LIMITED_CONNECTS, 1)) {
 		over = LIMITED_CONNECTIONS;
-		s->counted = limits_charge(s->user, LIMITED_CONNECTIONS, 1);
+		if (limits_charge(user, LIMITED_CONNECTIONS, 1))
+			return true;
 	}
-	if (s->counted)
-		return true;
-	session_error(s, MESS_LIMIT, "%s", limits_text(s->user, over, text));
-	s->closing = true;
+	/* Cheaper than the connecting was, or it would be a way to keep others out. */
+	len = snprintf(line, sizeof line, "ERR %s %s\n", err_word(MESS_LIMIT),
+	    limits_text(user, over, text));
+	(void)send(fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT); /* it has room, or is gone */
+	audit(host->audit, &(struct audit_event){ .event = "refused", .who = who, .action = "begin",
+		.result = err_word(MESS_LIMIT), .rule = text });
 	return false;
 }
 
-enum mess_err
-session_new(struct session_host *host, int fd, struct session **out)
+static enum mess_err
+make(struct session_host *host, int fd, struct session **out)
 {
 	struct session *s = calloc(1, sizeof *s);
 	enum mess_err err;
 
-	if (s == NULL) {
-		fd_close(&fd);
+	if (s == NULL)
 		return MESS_LIMIT;
-	}
 	s->host = host;
 	s->source = (struct loop_source){ .fd = fd, .events = EPOLLIN, .ready = session_ready, .arg = s };
 	s->hello = (struct loop_timer){ .fire = hello_late, .arg = s };
 	s->throttle = (struct loop_timer){ .fire = may_ask_again, .arg = s };
+	s->turn = (struct turns_item){ .run = take_turn, .arg = s };
 	input_init(&s->input);
 	output_init(&s->output, fd);
-	if ((err = auth_identify(fd, &s->who)) == MESS_OK &&
-	    !acl_may_connect(&host->acl, &s->who))
-		err = MESS_DENIED;
-	if (err == MESS_OK && (s->user = limits_hold(host->limits, &s->who)) == NULL)
-		err = MESS_LIMIT;
-	if (err != MESS_OK || (err = loop_add(host->loop, &s->source)) != MESS_OK) {
-		fd_close(&s->source.fd);
-		limits_release(s->user);
-		auth_free(&s->who);
+	if ((err = loop_add(host->loop, &s->source)) != MESS_OK) {
 		free(s);
 		return err;
 	}
@@ -110,6 +109,50 @@ session_new(struct session_host *host, int fd, struct session **out)
 	host->count++;
 	*out = s;
 	return MESS_OK;
+}
+
+/* Who is there, and may be; then a session that has both. */
+static enum mess_err
+begin(struct session_host *host, int fd, struct principal *who, struct limits_user **user)
+{
+	struct session *s;
+	enum mess_err err;
+
+	if ((err = auth_identify(fd, who)) != MESS_OK)
+		return err;
+	if (!acl_may_connect(&host->acl, who))
+		return MESS_DENIED;
+	if ((*user = limits_hold(host->limits, who)) == NULL)
+		return MESS_LIMIT;
+	if (!admit(host, fd, who, *user))
+		return MESS_ABORTED; /* it was told, and audited */
+	if ((err = make(host, fd, &s)) != MESS_OK) {
+		limits_refund(*user, LIMITED_CONNECTIONS, 1);
+		return err;
+	}
+	s->who = *who;
+	s->user = *user;
+	/* Most have said something by now: it is read in this turn. */
+	session_ready(s, EPOLLIN);
+	return MESS_OK;
+}
+
+void
+session_begin(struct session_host *host, int fd)
+{
+	struct limits_user *user = NULL;
+	struct principal who = { 0 };
+	enum mess_err err = begin(host, fd, &who, &user);
+
+	if (err != MESS_ABORTED)
+		audit(host->audit, &(struct audit_event){ .event = "session",
+			.who = who.groups != NULL ? &who : NULL, .action = "begin",
+			.result = err == MESS_OK ? "ok" : err_word(err) });
+	if (err == MESS_OK)
+		return;
+	limits_release(user);
+	auth_free(&who);
+	fd_close(&fd);
 }
 
 void
@@ -128,14 +171,12 @@ session_free(struct session *s)
 	input_free(&s->input);
 	output_free(&s->output);
 	fd_close(&s->source.fd);
-	if (s->is_stalled)
-		TAILQ_REMOVE(&host->stalled, s, stalled_link);
+	turns_remove(&host->turns, &s->turn);
 	if (s->is_touched)
 		TAILQ_REMOVE(&host->touched, s, touched_link);
 	TAILQ_REMOVE(&host->sessions, s, link);
 	host->count--;
-	if (s->counted)
-		limits_refund(s->user, LIMITED_CONNECTIONS, 1);
+	limits_refund(s->user, LIMITED_CONNECTIONS, 1);
 	limits_refund(s->user, LIMITED_MEMORY, s->memory);
 	limits_release(s->user);
 	auth_free(&s->who);
@@ -301,21 +342,37 @@ is_over(const struct session *s)
 	return s->closing || (s->eof && (s->consumer == NULL || consumer_is_done(s->consumer)));
 }
 
+/* Also when nothing comes after them any more. */
+static bool
+may_go_on(const struct session *s)
+{
+	return s->stalled && may_ask(s);
+}
+
+static void
+send_more(struct session *s)
+{
+	bool blocked = !output_has_room(&s->output);
+
+	output_flush(&s->output);
+	if (blocked && s->consumer != NULL && output_has_room(&s->output))
+		consumer_resume(s->consumer);
+}
+
 bool
 session_flush(struct session *s)
 {
-	bool blocked = !output_has_room(&s->output);
 	uint32_t events;
 
-	output_flush(&s->output);
+	send_more(s);
 	if (is_over(s))
 		return true;
-	if (blocked && s->consumer != NULL && output_has_room(&s->output))
-		consumer_resume(s->consumer);
 	events = (wants_input(s) ? (uint32_t)EPOLLIN : 0) |
 	    (output_is_empty(&s->output) ? 0 : (uint32_t)EPOLLOUT);
 	if (loop_change(s->host->loop, &s->source, events) != MESS_OK)
 		return true;
+	if (may_go_on(s))
+		turns_add(&s->host->turns, limits_turns(s->user), &s->turn);
 	return false;
 }
 
@@ -357,6 +414,7 @@ handle(struct session *s, const struct input_item *item)
 static void
 process(struct session *s, const char *data, size_t len)
 {
+	const struct turns *turns = &s->host->turns;
 	struct input_item item;
 	unsigned requests = 0;
 	enum mess_err err;
@@ -374,7 +432,8 @@ process(struct session *s, const char *data, size_t len)
 			(void)limits_spend(s->user, LIMITED_REQUESTS, 1); /* it may: must_wait said so */
 		handle(s, &item);
 	} while (item.kind != INPUT_MORE && !s->closing && !s->syncing &&
-	    ++requests < LIMIT_TURN_REQUESTS && buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES);
+	    (++requests % LOOK_EVERY != 0 || turns_has_time(turns)) &&
+	    requests < LIMIT_TURN_REQUESTS && buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES);
 	s->stalled = item.kind != INPUT_MORE;
 	if ((err = input_end(&s->input)) != MESS_OK)
 		break_off(s, err, NULL);
@@ -383,27 +442,11 @@ process(struct session *s, const char *data, size_t len)
 		loop_timer_clear(s->host->loop, &s->hello);
 }
 
-bool
-session_may_resume(const struct session *s)
-{
-	/* Also when nothing comes after them any more. */
-	return s->stalled && may_ask(s);
-}
-
-/* They come before new bytes. */
-void
-session_resume(struct session *s)
-{
-	if (!session_may_resume(s))
-		return;
-	process(s, NULL, 0);
-	session_touch(s); /* it may have to go on once more */
-}
-
 static void
 receive(struct session *s)
 {
-	ssize_t n = recv(s->source.fd, s->host->read_mem, SESSION_READ_LEN, MSG_DONTWAIT);
+	size_t len = turns_is_mixed(&s->host->turns) ? SESSION_READ_MIXED : SESSION_READ_LEN;
+	ssize_t n = recv(s->source.fd, s->host->read_mem, len, MSG_DONTWAIT);
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -424,7 +467,6 @@ session_synced(struct session *s)
 {
 	if (s->hung_up)
 		s->output.broken = true;
-	session_resume(s);
 	session_touch(s);
 }
 
@@ -439,13 +481,26 @@ session_ready(void *arg, uint32_t events)
 		s->hung_up = true;
 		return;
 	}
-	if (wants_input(s)) {
-		session_resume(s);
-		if ((events & (EPOLLIN | EPOLLHUP)) != 0 && wants_input(s))
-			receive(s);
-	}
+	s->events = events;
+	turns_add(&s->host->turns, limits_turns(s->user), &s->turn);
+}
+
+/* What it asked before comes before new bytes. */
+static void
+take_turn(void *arg)
+{
+	struct session *s = arg;
+	uint32_t events = s->events;
+
+	s->events = 0;
+	if ((events & EPOLLOUT) != 0)
+		send_more(s); /* here, as it may be much */
+	if (may_go_on(s))
+		process(s, NULL, 0);
+	if ((events & (EPOLLIN | EPOLLHUP)) != 0 && !s->stalled && wants_input(s))
+		receive(s);
 	/* The peer is gone for both directions: nobody hears what is left. */
 	if ((events & (EPOLLERR | EPOLLHUP)) != 0 && (s->eof || s->closing))
 		s->output.broken = true;
-	session_touch(s);
+	session_touch(s); /* it may have to go on once more */
 }

@@ -58,7 +58,7 @@ struct session_host {
 	char *read_mem;			/* one piece of input at a time */
 	TAILQ_HEAD(session_list, session) sessions;
 	struct session_list touched;	/* have something to send, or to be closed */
-	struct session_list stalled;	/* have requests to go on with in the next turn */
+	struct turns turns;		/* who has bytes or requests to go on with */
 	unsigned count;
 };
 
@@ -70,7 +70,6 @@ struct session {
 	struct loop_timer hello;
 	struct principal who;
 	struct limits_user *user;	/* whom it is charged to */
-	bool counted;			/* among its connections */
 	size_t memory;			/* of the engine's, charged */
 	struct loop_timer throttle;	/* until its user may ask again */
 	bool throttled;
@@ -92,25 +91,21 @@ struct session {
 	bool is_touched;
 	size_t mark;			/* of output.text: replies from here wait for the commit */
 	unsigned marked;		/* how many of them */
-	bool is_stalled;
-	TAILQ_ENTRY(session) link, touched_link, stalled_link;
+	uint32_t events;		/* of its socket, for its turn */
+	struct turns_item turn;
+	TAILQ_ENTRY(session) link, touched_link;
 };
 
-/* Takes the descriptor.  MESS_DENIED when the caller may not connect. */
-NODISCARD enum mess_err session_new(struct session_host *host, int fd, struct session **out);
+/* Takes the descriptor of whoever connected: a session, or it is refused, and closed. */
+void session_begin(struct session_host *host, int fd);
 void session_free(struct session *s);
-/* Is there room for one more connection of its user?  Else it was told, and ends. */
-bool session_admit(struct session *s);
 
 /* The commit of this turn is over: replies that waited may go, or become errors. */
 void session_committed(struct session *s, enum mess_err err);
-/* Send what can be sent; true when the session is over and to be freed. */
+/* Send what can be sent; true when the session is over and to be freed.  Requests that wait have a turn again. */
 bool session_flush(struct session *s);
 /* Its body is synced: go on with what came meanwhile. */
 void session_synced(struct session *s);
-/* Handle the requests that waited, if they may go on now; before the commit, as all requests. */
-void session_resume(struct session *s);
-bool session_may_resume(const struct session *s);
 void session_touch(struct session *s);
 
 /* Replies.  session_ok_durable's waits for the commit being gathered. */

@@ -23,6 +23,7 @@ struct limits_user {
 	uid_t uid;
 	char key[AUTH_NAME_MAX + 1];	/* "": a uid */
 	unsigned refs;
+	struct turns_user turns;
 	uint64_t value[LIMITED_NAMES];
 	uint64_t used[LIMITED_NAMES];
 	struct bucket bucket[LIMITED_NAMES];
@@ -132,6 +133,7 @@ limits_hold(struct limits *l, const struct principal *who)
 			return NULL;
 		*u = key;
 		u->all = l;
+		turns_user_init(&u->turns);
 		(void)RB_INSERT(user_tree, &l->tree, u); /* it was not there */
 	}
 	u->refs++;
@@ -198,6 +200,12 @@ limits_release(struct limits_user *u)
 		return;
 	u->refs--;
 	drop(u);
+}
+
+struct turns_user *
+limits_turns(struct limits_user *u)
+{
+	return &u->turns;
 }
 
 /* --- what there is ------------------------------------------------------ */

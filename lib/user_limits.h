@@ -11,6 +11,7 @@
 
 #include "acl.h"
 #include "limit_rule.h"
+#include "turns.h"
 
 struct limits;
 
@@ -26,6 +27,8 @@ struct limits_user *limits_hold(struct limits *l, const struct principal *who);
 /* Likewise of who owns something and is perhaps not connected. */
 struct limits_user *limits_hold_uid(struct limits *l, uid_t uid);
 void limits_release(struct limits_user *u);
+/* What it has to do in the engine's turns. */
+struct turns_user *limits_turns(struct limits_user *u);
 /* Rules changed. */
 void limits_again(struct limits_user *u, const struct principal *who);
 

@@ -13,7 +13,7 @@
 
 #include "fd.h"
 
-#define BATCH 64
+#define BATCH 1024	/* those who always have something must not hide those who have it now */
 
 struct loop {
 	int epoll;
@@ -86,12 +86,18 @@ loop_remove(struct loop *l, struct loop_source *s)
 }
 
 uint64_t
-loop_now(void)
+loop_now_us(void)
 {
 	struct timespec ts;
 
 	(void)clock_gettime(CLOCK_BOOTTIME, &ts); /* cannot fail with a known clock */
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t
+loop_now(void)
+{
+	return loop_now_us() / 1000;
 }
 
 void

@@ -47,6 +47,8 @@ void loop_remove(struct loop *l, struct loop_source *s);
 
 /* Milliseconds of CLOCK_BOOTTIME: never steps, counts sleep. */
 uint64_t loop_now(void);
+/* Microseconds of the same clock. */
+uint64_t loop_now_us(void);
 void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t in_ms);
 void loop_timer_clear(struct loop *l, struct loop_timer *t);
 
