@@ -47,7 +47,7 @@ stat_says() {
 	as root mess-topic create t --publish bob,carol
 	local refused=0
 	for _ in $(seq 30); do
-		as bob mess-pub -q -m x t 2>said || refused=$((refused + 1))
+		as bob mess-pub -q -m x t 2>>said || refused=$((refused + 1))
 	done
 	assert [ "$refused" -gt 0 ]
 	grep -q 'limit connects: a user has at most 5 new connections a second' said
