@@ -499,15 +499,22 @@ take_hello(struct mess *m, const struct reply *r)
 }
 
 static void
-keep_word(struct mess *m, const struct reply *r)
+keep_word(const char *word, size_t len, char *out, size_t size)
 {
-	const char *end = memchr(r->text, ' ', r->text_len);
-	size_t n = end != NULL ? (size_t)(end - r->text) : r->text_len;
+	if (len >= size)
+		len = size - 1;
+	memcpy(out, word, len);
+	out[len] = '\0';
+}
 
-	if (n >= sizeof m->call.word)
-		n = sizeof m->call.word - 1;
-	memcpy(m->call.word, r->text, n);
-	m->call.word[n] = '\0';
+static void
+keep_words(struct mess *m, const struct reply *r)
+{
+	const char *end = memchr(r->text, ' ', r->text_len), *last = memrchr(r->text, ' ', r->text_len);
+
+	keep_word(r->text, end != NULL ? (size_t)(end - r->text) : r->text_len, m->call.word, sizeof m->call.word);
+	last = last != NULL ? last + 1 : r->text;
+	keep_word(last, (size_t)(r->text + r->text_len - last), m->call.last, sizeof m->call.last);
 }
 
 /* "alike NAME" */
@@ -536,7 +543,7 @@ static enum mess_err
 take_call(struct mess *m, enum client_pending pending, const struct reply *r)
 {
 	m->call.err = r->kind == REPLY_ERR ? client_refusal(m, r) : MESS_OK;
-	keep_word(m, r);
+	keep_words(m, r);
 	keep_alike(m, r);
 	m->call.fate = ends_with(r, " duplicate") ? MESS_DUPLICATE :
 	    ends_with(r, " queued") ? MESS_QUEUED : MESS_STORED;

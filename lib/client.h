@@ -50,6 +50,7 @@ struct client_call {
 	enum mess_fate fate;	/* of a publish */
 	bool made;		/* SUB made the subscription, the caller's own */
 	char word[32];		/* the first, cut */
+	char last[NAME_SUB_OF_MAX + 1];	/* the last, cut */
 	char alike[NAME_TOPIC_MAX + 1];	/* what CREATE says of another topic, or "" */
 };
 

@@ -100,7 +100,7 @@ mess_sub_release(struct mess *m, const char *topic, const char *name, uint64_t *
 }
 
 enum mess_err
-mess_redrive(struct mess *m, const char *topic, const struct mess_redrive *which, uint64_t *count)
+mess_redrive(struct mess *m, const char *topic, const struct mess_redrive *which, struct mess_redriven *out)
 {
 	AUTO_BUF struct buf options = BUF_INIT(PROTOCOL_OPTIONS_MAX);
 	enum mess_err err;
@@ -114,6 +114,6 @@ mess_redrive(struct mess *m, const char *topic, const struct mess_redrive *which
 	    (int)buf_len(&options), buf_len(&options) > 0 ? buf_data(&options) : "")) != MESS_OK ||
 	    (err = client_finish_call(m)) != MESS_OK)
 		return err;
-	*count = m->call.number[0];
+	*out = (struct mess_redriven){ m->call.number[0], m->call.number[1], m->call.last };
 	return MESS_OK;
 }

@@ -417,32 +417,40 @@ is_leased(const struct subscription *s, uint64_t seq)
 	return false;
 }
 
-/* Of a letter: the subscription that it goes back to, NULL if it stays. */
-static struct subscription *
-wanted(struct topic *topic, const struct letter *l, const struct dead_filter *f)
+/* Of a letter that is asked for: who failed it. */
+static bool
+is_wanted(const struct letter *l, const struct dead_filter *f, char *name)
 {
 	struct dead_text sub = header_of(l, "Mess-Dead-Subscription");
+
+	if (sub.len == 0 || sub.len > NAME_SUB_MAX ||
+	    (f->match[0] != '\0' && !sift_matches(f->match, l->headers, l->record.headers_len)))
+		return false;
+	memcpy(name, sub.at, sub.len);
+	name[sub.len] = '\0';
+	if (f->own_only && (strchr(name, '.') == NULL || strtoul(name, NULL, 10) != f->owner))
+		return false;
+	return f->sub[0] == '\0' || strcmp(name, f->sub) == 0;
+}
+
+/* The subscription that it goes back to, NULL if it stays. */
+static struct subscription *
+goes_to(struct topic *topic, const struct letter *l, const struct dead_filter *f, struct dead_redriven *out)
+{
 	char name[NAME_SUB_MAX + 1];
 	struct subscriptions *set;
 	struct subscription *to;
-	uid_t owner;
 
-	if (sub.len == 0 || sub.len >= sizeof name ||
-	    (f->match[0] != '\0' && !sift_matches(f->match, l->headers, l->record.headers_len)))
+	if (!is_wanted(l, f, name) || subscriptions_of(topic, &set) != MESS_OK)
 		return NULL;
-	memcpy(name, sub.at, sub.len);
-	name[sub.len] = '\0';
-	if ((f->sub[0] != '\0' && strcmp(name, f->sub) != 0) || subscriptions_of(topic, &set) != MESS_OK)
-		return NULL;
-	to = subscription_find(set, name);
-	if (to != NULL && f->own_only && (!subscription_is_own(to, &owner) || owner != f->owner))
-		return NULL;
+	if ((to = subscription_find(set, name)) == NULL && out->stay++ == 0)
+		memcpy(out->stays_of, name, sizeof name);
 	return to;
 }
 
 static enum mess_err
 redrive_one(const struct move *m, const struct log_run *run, const char *data,
-    const struct dead_filter *f, size_t *len, uint64_t *moved)
+    const struct dead_filter *f, size_t *len, struct dead_redriven *out)
 {
 	struct subscription *to;
 	struct letter l;
@@ -453,16 +461,17 @@ redrive_one(const struct move *m, const struct log_run *run, const char *data,
 	*len = (size_t)(l.headers - data) + record_rest_len(&l.record);
 	/* The floor rises past settled ones as those before them go. */
 	if (l.record.seq < m->sub->place.floor || is_leased(m->sub, l.record.seq) ||
-	    ranges_contain(&m->sub->place.settled, l.record.seq, l.record.seq) || (to = wanted(m->to, &l, f)) == NULL)
+	    ranges_contain(&m->sub->place.settled, l.record.seq, l.record.seq) || (to = goes_to(m->to, &l, f, out)) == NULL)
 		return MESS_OK;
 	if ((err = write_redriven(&l, to->name)) == MESS_OK && (err = move(m, &l)) == MESS_OK)
-		++*moved;
+		out->moved++;
 	buf_free(&l.block);
 	return err;
 }
 
 static enum mess_err
-redrive_all(const struct dead_host *h, const struct move *m, const struct dead_filter *f, uint64_t *moved)
+redrive_all(const struct dead_host *h, const struct move *m, const struct dead_filter *f,
+    struct dead_redriven *out)
 {
 	uint64_t end = log_durable(m->from->log), n = m->sub->place.floor > f->from ?
 	    m->sub->place.floor : f->from;
@@ -476,7 +485,7 @@ redrive_all(const struct dead_host *h, const struct move *m, const struct dead_f
 		    COPY_LEN, &run)) != MESS_OK || run.damaged)
 			continue;
 		for (const char *at = run.data; err == MESS_OK && at < run.data + run.len; at += len)
-			err = redrive_one(m, &run, at, f, &len, moved);
+			err = redrive_one(m, &run, at, f, &len, out);
 	}
 	log_cursor_drop(&cursor);
 	return err;
@@ -484,16 +493,16 @@ redrive_all(const struct dead_host *h, const struct move *m, const struct dead_f
 
 enum mess_err
 dead_redrive(const struct dead_host *h, struct topic *topic, const struct dead_filter *filter,
-    uint64_t *moved)
+    struct dead_redriven *out)
 {
 	struct move m = { .to = topic, .how = PLACE_ACKED };
 	enum mess_err err;
 
-	*moved = 0;
+	*out = (struct dead_redriven){ .moved = 0 };
 	if ((err = use_dead(h, topic, false, &m.from)) != MESS_OK)
 		return err == MESS_NOTOPIC ? MESS_OK : err;
 	if ((err = have_default(m.from, &m.sub)) == MESS_OK)
-		err = redrive_all(h, &m, filter, moved);
+		err = redrive_all(h, &m, filter, out);
 	topic_release(h->topics, m.from);
 	return err;
 }

@@ -46,9 +46,14 @@ NODISCARD enum mess_err dead_letter(const struct dead_host *h, struct subscripti
 
 /*
  * Back to the subscriptions that failed them: those of NAME.dead that its
- * subscription `default' has not settled and nobody holds.  *moved of them,
- * each whole in a commit.
+ * subscription `default' has not settled and nobody holds.  out->moved of
+ * them, each whole in a commit; out->stay are of subscriptions that do not
+ * exist, the first of out->stays_of.
  */
+struct dead_redriven {
+	uint64_t moved, stay;
+	char stays_of[NAME_SUB_MAX + 1];
+};
 struct dead_filter {
 	const char *sub;		/* "" for all */
 	uint64_t from, to;		/* numbers in NAME.dead */
@@ -57,7 +62,7 @@ struct dead_filter {
 	uid_t owner;
 };
 NODISCARD enum mess_err dead_redrive(const struct dead_host *h, struct topic *topic,
-    const struct dead_filter *filter, uint64_t *moved);
+    const struct dead_filter *filter, struct dead_redriven *out);
 
 /* How many letters wait in NAME.dead. */
 uint64_t dead_waiting(struct topics *topics, const struct topic *topic);

@@ -384,15 +384,21 @@ MESS_NODISCARD enum mess_err mess_sub_release(struct mess *m, const char *topic,
 /*
  * Bring dead letters back to the subscriptions of topic that gave them up:
  * all, or of one subscription, of a range of numbers in TOPIC.dead (0: no
- * limit), with a header ("Name=GLOB").  *count is how many.
+ * limit), with a header ("Name=GLOB").  How many came back; stay were asked
+ * for, but their subscriptions do not exist: *name, borrowed until the next
+ * call with m, is one of those.
  */
+struct mess_redriven {
+	uint64_t count, stay;
+	const char *name;
+};
 struct mess_redrive {
 	const char *name;
 	struct mess_range range;
 	const char *match;
 };
 MESS_NODISCARD enum mess_err mess_redrive(struct mess *m, const char *topic,
-    const struct mess_redrive *which, uint64_t *count);
+    const struct mess_redrive *which, struct mess_redriven *out);
 
 #ifdef __cplusplus
 }

@@ -98,6 +98,8 @@ NODISCARD enum mess_err request_find_sub(struct session *s, struct topic *t, con
     struct subscription **out);
 /* May the caller know of it? */
 bool request_sees_sub(struct session *s, const struct subscription *sub);
+/* As a subscription is asked for: NAME, or LOGIN/NAME for somebody's own; NAME_SUB_OF_MAX + 1 bytes. */
+void request_sub_name(const char *name, char *out);
 struct dead_host request_dead_host(struct session *s);
 
 /* request_consume.c */

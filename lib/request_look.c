@@ -7,6 +7,7 @@
 
 #include <bsd/string.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "dead.h"
 #include "expiry.h"
@@ -75,19 +76,21 @@ request_list(struct session *s, const struct request *r)
 	send_listing(s, &l);
 }
 
-/* As it is asked for: NAME, or LOGIN/NAME for somebody's own. */
-static void
-sub_name(const struct subscription *sub, char *out)
+void
+request_sub_name(const char *name, char *out)
 {
-	const char *login;
-	uid_t owner;
+	const char *dot = strchr(name, '.'), *login;
+	unsigned owner;
 
-	if (!subscription_is_own(sub, &owner))
-		(void)snprintf(out, NAME_SUB_OF_MAX + 1, "%s", sub->name); /* fits */
-	else if ((login = auth_login(owner))[0] != '\0')
-		(void)snprintf(out, NAME_SUB_OF_MAX + 1, "%s/%s", login, subscription_label(sub)); /* fits */
+	if (dot == NULL) {
+		(void)snprintf(out, NAME_SUB_OF_MAX + 1, "%s", name); /* fits */
+		return;
+	}
+	owner = (unsigned)strtoul(name, NULL, 10); /* checked when it was read or made */
+	if ((login = auth_login(owner))[0] != '\0')
+		(void)snprintf(out, NAME_SUB_OF_MAX + 1, "%s/%s", login, dot + 1); /* fits */
 	else
-		(void)snprintf(out, NAME_SUB_OF_MAX + 1, "uid-%u/%s", owner, subscription_label(sub)); /* fits */
+		(void)snprintf(out, NAME_SUB_OF_MAX + 1, "uid-%u/%s", owner, dot + 1); /* fits */
 }
 
 static enum mess_err
@@ -108,7 +111,7 @@ add_show(struct session *s, struct topic *t, struct buf *out)
 	TAILQ_FOREACH(sub, &set->list, link) {
 		if (!request_sees_sub(s, sub))
 			continue;
-		sub_name(sub, name);
+		request_sub_name(sub->name, name);
 		if ((err = buf_printf(out, "subscription %s\n", name)) != MESS_OK)
 			return err;
 	}
@@ -178,7 +181,7 @@ add_sub_stat(const struct subscription *sub, struct buf *out)
 	const char *login;
 	enum mess_err err;
 
-	sub_name(sub, name);
+	request_sub_name(sub->name, name);
 
 	subscription_count(sub, &counts);
 	login = auth_login(p->owner);
@@ -208,7 +211,7 @@ held_by(struct session *s, const struct log *l, struct subscriptions *set, char 
 	TAILQ_FOREACH(sub, &set->list, link)
 		if (sub->place.floor <= log_first(l) && log_first(l) < log_durable(l) &&
 		    request_sees_sub(s, sub)) {
-			sub_name(sub, out);
+			request_sub_name(sub->name, out);
 			return;
 		}
 }

@@ -222,13 +222,29 @@ limit_filter(struct session *s, struct topic *t, struct redrive *r)
 	return MESS_OK;
 }
 
+static void
+redriven(struct session *s, const struct dead_redriven *done)
+{
+	char name[NAME_SUB_OF_MAX + 1], text[32];
+
+	if (done->stay == 0) {
+		answer_count(s, MESS_OK, "redrive", done->moved);
+		return;
+	}
+	request_sub_name(done->stays_of, name);
+	(void)snprintf(text, sizeof text, "%llu messages", (unsigned long long)done->moved); /* fits */
+	request_changed(s, "subscription", "redrive", text);
+	session_ok_durable(s, "%llu %llu %s", (unsigned long long)done->moved, (unsigned long long)done->stay,
+	    name);
+}
+
 void
 request_redrive(struct session *s, const struct input_item *item)
 {
 	struct request_topic f = { .name = item->request.topic, .right = ACL_SUBSCRIBE };
 	struct redrive r = { .filter = { .from = 1, .to = UINT64_MAX } };
 	struct dead_host host = request_dead_host(s);
-	uint64_t moved = 0;
+	struct dead_redriven done = { .moved = 0 };
 	struct topic *t;
 	enum mess_err err;
 
@@ -238,12 +254,12 @@ request_redrive(struct session *s, const struct input_item *item)
 	r.filter.match = r.match;
 	request_rule_of(s, request_may(s, ACL_ADMIN, t) ? ACL_ADMIN : ACL_SUBSCRIBE, t);
 	if ((err = limit_filter(s, t, &r)) == MESS_OK)
-		err = dead_redrive(&host, t, &r.filter, &moved);
+		err = dead_redrive(&host, t, &r.filter, &done);
 	if (err == MESS_OK)
-		answer_count(s, err, "redrive", moved);
+		redriven(s, &done);
 	else {
 		request_no_rule(s);
-		session_error(s, err, "%s, after %llu", mess_strerror(err), (unsigned long long)moved);
+		session_error(s, err, "%s, after %llu", mess_strerror(err), (unsigned long long)done.moved);
 	}
 	topic_release(s->host->topics, t);
 }

@@ -160,6 +160,33 @@ refute_line_of() {
 	assert_equal "$(dead_of mailout)" 0
 }
 
+@test "redrive: letters of a subscription that was removed stay, with a line about what to do, and 66" {
+	deliverd_start
+	mess-topic create mailout
+	mess-topic sub add mailout nightly
+	printf '%s\n' 1 2 | mess-pub -l mailout
+	bury mailout 1
+	run -123 mess-sub -e -q -s nightly mailout -- sh -c 'exit 65'
+	mess-topic sub rm mailout nightly
+
+	run -66 --separate-stderr mess-topic redrive mailout
+
+	assert_one_error mess-topic
+	assert_equal "$stderr" "mess-topic: mailout: 2 letters stay in mailout.dead: subscription nightly does not exist: make it again (mess-topic sub add mailout nightly now) and redrive"
+	assert_equal "$(dead_of mailout)" 2
+	assert_equal "$(mess-sub -e -l mailout | xargs)" "2 1"
+	run -66 --separate-stderr mess-topic redrive -s nightly mailout.dead 2
+	[[ $stderr == "mess-topic: mailout: 1 letter stays in mailout.dead: "* ]]
+	run -0 --separate-stderr mess-topic redrive -s default mailout
+	assert_equal "$stderr" ""
+	# What the line says is what to do.
+	mess-topic sub add mailout nightly now
+	run -0 --separate-stderr mess-topic redrive mailout
+	assert_equal "$stderr" ""
+	assert_equal "$(mess-sub -e -l -s nightly mailout | xargs)" "1 2"
+	assert_equal "$(dead_of mailout)" 0
+}
+
 @test "peek: a dead letter tells why it is dead, what the handler said, and where it was" {
 	deliverd_start
 	printf 'To: nobody\n\nHello' | mess-pub -H 'X-Mail: 1' mailout
