@@ -584,13 +584,75 @@ take_round(struct intake *in, struct topic *t, int new_dir, const struct candida
 }
 
 /*
+ * A power cut in a rename may leave both names of a file: btrfs logs the
+ * directory that was synced and not the other.  The name in dir, to be
+ * freed; NULL when this is the only one.
+ */
+static char *
+second_name(int dir, int from, const char *name)
+{
+	struct stat st, other;
+	char **names, *found = NULL;
+	size_t count;
+
+	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) == -1 || st.st_nlink == 1 ||
+	    fs_list(dir, &names, &count) != MESS_OK)
+		return NULL;
+	for (size_t i = 0; i < count && found == NULL; i++)
+		if (fstatat(dir, names[i], &other, AT_SYMLINK_NOFOLLOW) == 0 && other.st_ino == st.st_ino)
+			found = TAKE(names[i], NULL);
+	fs_free_names(names, count);
+	return found;
+}
+
+static enum mess_err
+finish_take(const struct log *l, int new_dir, const char *name, uint64_t seq)
+{
+	AUTO_FREE char *second = second_name(new_dir, log_cur(l), name);
+	bool committed = seq < log_durable(l);
+	enum mess_err err;
+
+	if (!committed && second == NULL)
+		return fs_move(log_cur(l), name, new_dir, name);
+	if (committed && second != NULL) {
+		/* First, and durably: alone in new/ it would be taken in again. */
+		if (unlinkat(new_dir, second, 0) == -1)
+			return err_from_errno();
+		if ((err = fs_sync(new_dir)) != MESS_OK)
+			return err;
+	}
+	return unlinkat(log_cur(l), name, 0) == 0 ? MESS_OK : err_from_errno();
+}
+
+/* The same of a publisher's rename from tmp/: what it was told OK for has one name, in new/. */
+static enum mess_err
+finish_moves(const struct topic *t, int new_dir)
+{
+	AUTO_FD int tmp = -1;
+	enum mess_err err;
+	char **names;
+	size_t count;
+
+	if ((err = fs_open_dir(t->dir, "tmp", &tmp)) != MESS_OK ||
+	    (err = fs_list(new_dir, &names, &count)) != MESS_OK)
+		return err;
+	for (size_t i = 0; i < count; i++) {
+		AUTO_FREE char *second = second_name(tmp, new_dir, names[i]);
+
+		if (second != NULL && strcmp(second, names[i]) == 0)
+			(void)unlinkat(tmp, second, 0); /* what stays makes it be set aside, aloud */
+	}
+	fs_free_names(names, count);
+	return MESS_OK;
+}
+
+/*
  * What an engine before this one had begun: committed if its number is in
  * the log, else as if it had never left new/.
  */
 static enum mess_err
 finish_takes(struct topic *t, int new_dir)
 {
-	int cur = log_cur(t->log);
 	enum mess_err err;
 	const char *suffix;
 	char **names;
@@ -599,17 +661,12 @@ finish_takes(struct topic *t, int new_dir)
 
 	/* What is gathered is in the log only when it is durable. */
 	if ((err = store_commit(log_store(t->log))) != MESS_OK ||
-	    (err = fs_list(cur, &names, &count)) != MESS_OK)
+	    (err = fs_list(log_cur(t->log), &names, &count)) != MESS_OK)
 		return err;
-	for (size_t i = 0; err == MESS_OK && i < count; i++) {
-		if (!segment_parse_name(names[i], &seq, &suffix) ||
-		    strncmp(suffix, TAKE_SUFFIX, strlen(TAKE_SUFFIX)) != 0)
-			continue;
-		if (seq >= log_durable(t->log))
-			err = fs_move(cur, names[i], new_dir, names[i]);
-		else if (unlinkat(cur, names[i], 0) == -1)
-			err = err_from_errno();
-	}
+	for (size_t i = 0; err == MESS_OK && i < count; i++)
+		if (segment_parse_name(names[i], &seq, &suffix) &&
+		    strncmp(suffix, TAKE_SUFFIX, strlen(TAKE_SUFFIX)) == 0)
+			err = finish_take(t->log, new_dir, names[i], seq);
 	fs_free_names(names, count);
 	return err;
 }
@@ -641,7 +698,8 @@ take_topic(struct intake *in, struct topic *t)
 
 	if ((err = fs_open_dir(t->dir, "new", &new_dir)) != MESS_OK)
 		return err;
-	if (!t->takes_finished && (err = finish_takes(t, new_dir)) != MESS_OK)
+	if (!t->takes_finished && ((err = finish_takes(t, new_dir)) != MESS_OK ||
+	    (err = finish_moves(t, new_dir)) != MESS_OK))
 		return err;
 	t->takes_finished = true;
 	while (err == MESS_OK && more)

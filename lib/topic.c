@@ -159,16 +159,24 @@ add(struct topics *t, const char *name, struct topic **out)
 	return MESS_OK;
 }
 
+/*
+ * The file that both names are of is the topic's still: a power cut came
+ * into the rename that buries it, and a file system may bring back both.
+ */
 static bool
 is_half_deleted(const struct topics *t, const char *name)
 {
-	char path[NAME_TOPIC_MAX + 16];
+	char path[NAME_TOPIC_MAX + 16], grave[NAME_TOPIC_MAX + 16];
+	struct stat st, tomb;
 
 	(void)snprintf(path, sizeof path, "%s/" TOPIC_FILE, name); /* fits by the name's limit */
-	if (faccessat(t->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
-		return false;
-	(void)snprintf(path, sizeof path, ".tomb/%s", name); /* likewise */
-	return faccessat(t->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	(void)snprintf(grave, sizeof grave, ".tomb/%s", name); /* likewise */
+	if (fstatat(t->dir, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT && faccessat(t->dir, grave, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (st.st_nlink > 1 && fstatat(t->dir, grave, &tomb, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    tomb.st_ino == st.st_ino)
+		(void)unlinkat(t->dir, grave, 0); /* what stays makes the topic damaged, aloud */
+	return false;
 }
 
 static enum mess_err move_to_trash(struct topics *t, const char *name, const char *incarnation);

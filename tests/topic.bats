@@ -408,3 +408,18 @@ trash_is_empty() {
 	assert_output ""
 	wait_for "$MESS_PATIENCE" trash_is_empty
 }
+
+@test "topic: a delete that a power cut left both names of was none" {
+	deliverd_start
+	mess-topic create t
+	mess-pub -m kept t
+	deliverd_stop
+	ln "$MESS_SPOOL/t/topic" "$MESS_SPOOL/.tomb/t"
+
+	deliverd_start
+
+	run -0 mess-sub -e t
+	assert_output kept
+	assert_not_exists "$MESS_SPOOL/.tomb/t"
+	assert_equal "$(stat -c %h "$MESS_SPOOL/t/topic")" 1
+}

@@ -657,6 +657,31 @@ take_in_and_crash(void *arg)
 	run(b);
 }
 
+TEST("intake: a rename that a power cut left both names of is finished, or never was")
+{
+	struct bench b;
+	int dir;
+
+	begin(&b);
+	dir = b.g.spool.dir;
+	drop_text(&b, "x", "committed", 0);
+	run(&b);
+	drop_text(&b, "x", "committed", 0);
+	CHECK(linkat(dir, "orders/new/x", dir, "orders/cur/00000000000000000001.take", 0) == 0);
+	drop_text(&b, "y", "not yet", 1);
+	CHECK(linkat(dir, "orders/new/y", dir, "orders/cur/00000000000000000002.take", 0) == 0);
+	drop_text(&b, "z", "published", 2);
+	CHECK(linkat(dir, "orders/new/z", dir, "orders/tmp/z", 0) == 0);
+
+	reopen(&b);
+	run(&b);
+
+	CHECK(only(&b, 3) && is(&b, 1, "|committed") && is(&b, 2, "|not yet") && is(&b, 3, "|published"));
+	CHECK(dir_count(dir, "orders/cur") == 1 && dir_count(dir, "orders/new") == 0);
+	CHECK(dir_count(dir, "orders/tmp") == 0 && dir_count(dir, ".quarantine") == 0 && b.g.said == 0);
+	end(&b);
+}
+
 TEST("intake: a crash behind it loses nothing and repeats nothing")
 {
 	struct bench b;
