@@ -39,6 +39,10 @@ cut_power() {
 	cut_power dead 150
 }
 
+@test "crash: what is to be stored once" {
+	cut_power ids 100
+}
+
 @test "crash: topics and subscriptions made and removed, purges" {
 	cut_power topics 200
 }

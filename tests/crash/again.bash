@@ -7,7 +7,7 @@
 # shellcheck source=tests/crash/work.bash
 . "${BASH_SOURCE[0]%/*}/work.bash"
 
-noise &
+noise 16 &
 engine_start
 engine_stop KILL
 engine_start

@@ -6,7 +6,7 @@
 # shellcheck source=tests/crash/work.bash
 . "${BASH_SOURCE[0]%/*}/work.bash"
 
-noise &
+noise 16 &
 engine_start
 create orders
 sub orders a

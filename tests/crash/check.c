@@ -163,7 +163,9 @@ inspect(struct bench *b, uint64_t k, FILE *why)
 {
 	int spool;
 
-	if (mount(b->loop_path, b->at, b->setup->type, 0, NULL) == -1) {
+	/* Every worker's image is of the same disk. */
+	if (mount(b->loop_path, b->at, b->setup->type, 0,
+	    strcmp(b->setup->type, "xfs") == 0 ? "nouuid" : NULL) == -1) {
 		/* Of a block that the disk tore, as a superblock, the file system may say so: not ours. */
 		if (b->image.torn != 0)
 			b->tally->unmounted++;

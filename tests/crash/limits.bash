@@ -6,7 +6,7 @@
 # shellcheck source=tests/crash/work.bash
 . "${BASH_SOURCE[0]%/*}/work.bash"
 
-noise &
+noise 16 &
 engine_start
 mark try free orders
 create orders --max-messages 10 --full drop-oldest

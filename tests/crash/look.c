@@ -16,6 +16,7 @@
 #include "crash.h"
 #include "engine.h"
 #include "fsck.h"
+#include "ids.h"
 #include "log_read.h"
 #include "subscription.h"
 
@@ -41,20 +42,37 @@ start_engine(int spool, FILE *said, struct engine **out)
 	return err == MESS_OK ? 0 : -1;
 }
 
+/* What the process says comes through a pipe, until it is gone. */
+static void
+copy_said(int from, FILE *said)
+{
+	char text[1024];
+	ssize_t n;
+
+	while ((n = read(from, text, sizeof text)) > 0)
+		(void)fwrite(text, 1, (size_t)n, said); /* memory */
+	(void)close(from);
+}
+
 /* In a process of its own, which ends as by kill -9. */
 static int
 recover_and_die(int spool, FILE *said)
 {
+	int status = -1, out[2];
 	struct engine *e;
-	int status = -1;
 	pid_t pid;
 
+	if (pipe(out) == -1)
+		abort();
 	(void)fflush(NULL);
 	if ((pid = fork()) == 0) {
-		status = start_engine(spool, said, &e);
-		(void)fflush(said);
-		_exit(status == 0 ? 0 : 1);
+		FILE *f = fdopen(out[1], "w");
+
+		status = f != NULL ? start_engine(spool, f, &e) : -1;
+		_exit(fflush(f) == 0 && status == 0 ? 0 : 1);
 	}
+	(void)close(out[1]);
+	copy_said(out[0], said);
 	if (pid == -1 || waitpid(pid, &status, 0) != pid || status != 0) {
 		(void)fprintf(said, "recovery ended with status %#x\n", (unsigned)status);
 		return -1;
@@ -118,6 +136,30 @@ read_body(const struct log *l, const struct record *r)
 	    fd_pread_full(fd, mem, r->body_len, 0) != (ssize_t)r->body_len)
 		mem[0] = '\0';
 	return mem;
+}
+
+/* What was published with an id, which is its key then, has it durably. */
+static void
+check_ids(struct looker *k, const struct seen_topic *t, const struct topic *topic)
+{
+	struct ids *ids = NULL;
+	uint64_t seq;
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct seen_message *m = &t->messages[i];
+		struct ids_key id = { .kind = IDS_ID, .uid = geteuid(), .key = m->key, .len = strlen(m->key) };
+
+		if (strncmp(m->key, "once.", 5) != 0)
+			continue;
+		if (ids == NULL && ids_open(k->store, topic->dir, log_name(topic->log), &ids) != MESS_OK) {
+			(void)fprintf(k->wrong, "%s: its ids cannot be opened\n", t->name);
+			return;
+		}
+		if (!ids_find(ids, &id, &seq) || seq != m->seq)
+			(void)fprintf(k->wrong, "%s: %llu, %s: its id is not known\n", t->name,
+			    (unsigned long long)m->seq, m->key);
+	}
+	ids_free(ids);
 }
 
 static void
@@ -233,6 +275,7 @@ read_topic(struct looker *k, struct topic *topic)
 		(void)fprintf(k->text, " %llu", (unsigned long long)log_counted(topic->log, (enum log_count)i));
 	(void)putc('\n', k->text);
 	read_messages(k, t, topic->log);
+	check_ids(k, t, topic);
 	if (subscriptions_of(topic, &subs) != MESS_OK) {
 		(void)fprintf(k->wrong, "%s: its subscriptions cannot be read\n", t->name);
 		return;

@@ -153,13 +153,13 @@ engine_stop() {
 }
 
 # Somebody else's writes to the same file system, synced all the while: they
-# take along parts of ours that we did not sync.
+# take along parts of ours that we did not sync; all of them one time in N.
 noise() {
 	while :; do
 		echo noise >>"$CRASH_AT/noise"
 		sync "$CRASH_AT/noise"
 		sleep 0.0"$((RANDOM % 5))"
-		[ $((RANDOM % 16)) -ne 0 ] || sync -f "$CRASH_AT/noise"
+		[ $((RANDOM % $1)) -ne 0 ] || sync -f "$CRASH_AT/noise"
 	done
 }
 
