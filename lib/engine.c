@@ -286,12 +286,30 @@ has_lost(void *arg, struct topic *t)
 	delivery_topic_changed(e->host.delivery, t);
 }
 
+static bool
+yields(void *arg, const struct subscription *s)
+{
+	struct engine *e = arg;
+
+	return e->host.quota != NULL && quota_yields(e->host.quota, s);
+}
+
+static void
+yielded(void *arg, const struct subscription *s, const char *limit)
+{
+	struct engine *e = arg;
+
+	audit(e->host.audit, &(struct audit_event){ .event = "subscription", .action = "drop",
+		.object = s->topic->name, .sub = s->name, .result = "ok", .rule = limit, .change = true });
+}
+
 static enum mess_err
 open_retention(struct engine *e)
 {
 	struct retention_setup setup = { .loop = e->host.loop, .topics = e->host.topics,
 		.max_bytes = e->host.acl.personal ? 0 : LIMIT_TOPIC_BYTES_SYSTEM,
-		.room = has_room, .less = has_less, .lost = has_lost, .arg = e };
+		.room = has_room, .less = has_less, .lost = has_lost,
+		.yields = yields, .yielded = yielded, .arg = e };
 
 	return retention_new(&setup, &e->host.retention);
 }

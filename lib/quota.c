@@ -7,8 +7,10 @@
 #include <bsd/string.h>
 
 #include "dead.h"
+#include "retention.h"
 
 #define SURVEY_MS 20
+#define YIELD_MS 1000	/* between two looks at all that one user keeps */
 #define SURVEY_TOPICS 32	/* at a time */
 
 struct quota {
@@ -129,6 +131,68 @@ quota_has_room(struct quota *q, struct topic *t, uint64_t messages, uint64_t byt
 	}
 	(void)limits_text(t->charge->owner, over, why);
 	return false;
+}
+
+/* --- who gives way ------------------------------------------------------ */
+
+bool
+quota_yields(struct quota *q, const struct subscription *s)
+{
+	struct limits_user *u;
+	bool admin;
+	uid_t uid;
+
+	if (!subscription_is_own(s, &uid) || uid == s->topic->conf.uid ||
+	    (u = limits_hold_uid(q->limits, uid)) == NULL)
+		return false;
+	admin = limits_is_admin(u);
+	limits_release(u);
+	return !admin;
+}
+
+struct wanted {
+	struct limits_user *owner;
+	uint64_t messages, bytes;
+};
+
+/* Of this topic: below which number the oldest have to go. */
+static uint64_t
+below_for(void *arg, struct topic *t)
+{
+	const struct wanted *w = arg;
+	uint64_t first = log_first(t->log), next = log_next(t->log);
+
+	if (limits_has_room(w->owner, LIMITED_SPOOL_MESSAGES, w->messages) &&
+	    limits_has_room(w->owner, LIMITED_SPOOL_BYTES, w->bytes))
+		return 0;
+	if (next - first <= 1)
+		return next;
+	return limits_has_room(w->owner, LIMITED_SPOOL_BYTES, w->bytes) ? first + 1 : log_next_loss(t->log);
+}
+
+/* The topic's owner may have what fills it elsewhere: that is looked at once in a while. */
+bool
+quota_yield(struct quota *q, struct topic *t, uint64_t messages, uint64_t bytes, const char *why)
+{
+	struct wanted w = { .messages = messages, .bytes = bytes };
+	struct retention_need need = { .below = below_for, .arg = &w, .limit = why };
+	struct topic *other;
+	bool enough;
+
+	if (t->charge == NULL)
+		return false;
+	w.owner = t->charge->owner;
+	enough = retention_yield(t, &need);
+	if (enough || !limits_is_due(w.owner, YIELD_MS))
+		return enough;
+	for (other = topics_after(q->topics, ""); other != NULL && !enough;
+	    other = topics_after(q->topics, other->name)) {
+		if (other->charge == NULL || other->charge->owner != w.owner || topic_use(q->topics, other) != MESS_OK)
+			continue;
+		enough = retention_yield(other, &need);
+		topic_release(q->topics, other);
+	}
+	return enough;
 }
 
 bool

@@ -21,6 +21,14 @@ void quota_free(struct quota *q);
 
 /* Has the owner room for so much more in a topic in use?  Else why (LIMITS_TEXT bytes) says what is full. */
 bool quota_has_room(struct quota *q, struct topic *t, uint64_t messages, uint64_t bytes, char *why);
+/*
+ * At a topic's limit, or its owner's: does this one give up its oldest before
+ * a publisher is refused?  A user's own does, but for the topic's owner's and
+ * administrators'.
+ */
+bool quota_yields(struct quota *q, const struct subscription *s);
+/* What those hold of all that the topic's owner keeps goes, until there is room; false if that is not enough. */
+NODISCARD bool quota_yield(struct quota *q, struct topic *t, uint64_t messages, uint64_t bytes, const char *why);
 /* More or less is kept in a topic in use than was. */
 void quota_changed(struct quota *q, struct topic *t);
 /* It is deleted. */

@@ -45,7 +45,8 @@ admit(struct session *s, const struct retention_load *load, const char **why)
 	enum mess_err err = retention_admit(s->pub_topic, load, text);
 
 	if (err == MESS_OK && s->host->quota != NULL && load->count > 0 &&
-	    !quota_has_room(s->host->quota, s->pub_topic, load->count, load->bytes, text))
+	    !quota_has_room(s->host->quota, s->pub_topic, load->count, load->bytes, text) &&
+	    !quota_yield(s->host->quota, s->pub_topic, load->count, load->bytes, text))
 		err = MESS_LIMIT;
 	if (err != MESS_OK)
 		*why = text;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Retention.
+ * Retention: what goes by age and by a purge.
  *
- * Limits are looked at when something is stored: a comparison or two.  What
- * goes by time goes by one timer, set for the moment at which the oldest
+ * What goes by time goes by one timer, set for the moment at which the oldest
  * message of some topic is due; a topic's messages are in order of time, so
  * nothing is ever looked at one by one.
  *
@@ -25,7 +24,6 @@
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 #define HOLD_MS ((uint64_t)3600 * 1000)	/* nothing is freed by age after the clock jumped */
 #define SWEEP_BYTES ((size_t)1024 * 1024) /* of what has expired, before a publish is refused */
-#define EPISODE_MS ((uint64_t)10 * 60 * 1000)	/* without a drop, and the next one is said again */
 
 struct retention {
 	struct retention_setup setup;
@@ -80,8 +78,8 @@ look_soon(struct retention *r, struct topic *t)
 
 /* --- freeing ------------------------------------------------------------ */
 
-static enum mess_err
-lose(struct topic *t, uint64_t n, enum log_count why)
+enum mess_err
+retention_lose(struct topic *t, uint64_t n, enum log_count why)
 {
 	static const enum place_count as[] = { [LOG_EXPIRED] = PLACE_EXPIRED,
 		[LOG_PURGED] = PLACE_PURGED, [LOG_DROPPED] = PLACE_DROPPED };
@@ -115,7 +113,7 @@ retention_purge(struct retention *r, struct topic *t, const struct retention_tim
 	if (!before->all && (err = log_seek_time(t->log, r->reader, before->sec, before->nsec,
 	    &n)) != MESS_OK)
 		return err;
-	if ((err = lose(t, n, LOG_PURGED)) != MESS_OK)
+	if ((err = retention_lose(t, n, LOG_PURGED)) != MESS_OK)
 		return err;
 	log_free_tail(t->log);
 	log_reader_rest(r->reader);
@@ -160,7 +158,7 @@ free_by_time(struct retention *r, struct topic *t, uint64_t *settled)
 	uint64_t n;
 
 	if (t->conf.max_age != 0 && ((err = younger(r, t, t->conf.max_age, &n)) != MESS_OK ||
-	    (err = lose(t, n, LOG_EXPIRED)) != MESS_OK))
+	    (err = retention_lose(t, n, LOG_EXPIRED)) != MESS_OK))
 		return err;
 	if ((err = settled_below(t, settled)) != MESS_OK)
 		return err;
@@ -314,6 +312,40 @@ settled(void *arg, struct topic *t)
 }
 
 void
+retention_has_age(struct topic *t)
+{
+	if (t->retain_due == 0 && t->conf.max_age != 0 && t->retention != NULL)
+		set_due(t->retention, t, loop_now() + t->conf.max_age * 1000 + 1);
+}
+
+void
+retention_sweep(struct topic *t)
+{
+	if (t->retention != NULL)
+		expiry_sweep(t, t->retention->reader, SWEEP_BYTES);
+}
+
+const struct retention_setup *
+retention_setup_of(const struct topic *t)
+{
+	return t->retention != NULL ? &t->retention->setup : NULL;
+}
+
+enum mess_err
+retention_kept_from(struct topic *t, uint64_t *out)
+{
+	enum mess_err err;
+
+	if (t->conf.keep == 0 || t->retention == NULL) {
+		*out = UINT64_MAX;
+		return MESS_OK;
+	}
+	err = younger(t->retention, t, t->conf.keep, out);
+	log_reader_rest(t->retention->reader);
+	return err;
+}
+
+void
 retention_changed(struct retention *r, struct topic *t)
 {
 	apply(r, t);
@@ -379,128 +411,4 @@ retention_free(struct retention *r)
 	loop_timer_clear(r->setup.loop, &r->timer);
 	log_reader_free(r->reader);
 	free(r);
-}
-
-/* --- limits ------------------------------------------------------------- */
-
-/* As it will stand in the log, about: a record's first line and two newlines beside it. */
-static uint64_t
-stored_bytes(const struct retention_load *load)
-{
-	return load->bytes + load->count * 100;
-}
-
-static uint64_t
-kept(const struct topic *t)
-{
-	return log_next(t->log) - log_first(t->log);
-}
-
-static enum mess_err
-too_large(const struct topic *t, const struct retention_load *load, char *why)
-{
-	unsigned long long size = load->largest;
-
-	if (t->conf.max_size != 0 && size > t->conf.max_size)
-		(void)snprintf(why, RETENTION_WHY, "too large: max-size of this topic is %llu bytes, "
-		    "the body has %llu", (unsigned long long)t->conf.max_size, size); /* fits by its size */
-	else if (t->max_bytes != 0 && size > t->max_bytes)
-		(void)snprintf(why, RETENTION_WHY, "too large: max-bytes of this topic is %llu, "
-		    "the body has %llu", (unsigned long long)t->max_bytes, size); /* likewise */
-	else
-		return MESS_OK;
-	return MESS_TOOBIG;
-}
-
-static enum mess_err
-full(const struct topic *t, const struct retention_load *load, char *why)
-{
-	uint64_t messages = t->conf.max_messages, bytes = stored_bytes(load);
-
-	if (messages != 0 && kept(t) + load->count > messages)
-		(void)snprintf(why, RETENTION_WHY, "full: max-messages is %llu, %llu are kept, %llu more would come",
-		    (unsigned long long)messages, (unsigned long long)kept(t),
-		    (unsigned long long)load->count); /* fits by its size */
-	else if (t->max_bytes != 0 && log_bytes(t->log) + bytes > t->max_bytes)
-		(void)snprintf(why, RETENTION_WHY, "full: max-bytes is %llu, %llu are kept, %llu more would come",
-		    (unsigned long long)t->max_bytes, (unsigned long long)log_bytes(t->log),
-		    (unsigned long long)bytes); /* likewise */
-	else
-		return MESS_OK;
-	return MESS_FULL;
-}
-
-/* What has expired is no reason to refuse. */
-static enum mess_err
-full_of_what_waits(struct topic *t, const struct retention_load *load, char *why)
-{
-	enum mess_err err = full(t, load, why);
-
-	if (err != MESS_FULL || t->retention == NULL)
-		return err;
-	expiry_sweep(t, t->retention->reader, SWEEP_BYTES);
-	return full(t, load, why);
-}
-
-enum mess_err
-retention_admit(struct topic *t, const struct retention_load *load, char *why)
-{
-	enum mess_err err = MESS_OK;
-
-	if (!t->limited)
-		return MESS_OK;
-	if (t->conf.paused_in) {
-		(void)snprintf(why, RETENTION_WHY, "paused: it takes no messages now"); /* fits by its size */
-		err = MESS_PAUSED;
-	}
-	if (err == MESS_OK)
-		err = too_large(t, load, why);
-	if (err == MESS_OK && !t->conf.full_drop)
-		err = full_of_what_waits(t, load, why);
-	if (err != MESS_OK)
-		log_note(t->log, LOG_REFUSED, load->count == 0 ? 1 : load->count);
-	return err;
-}
-
-/* Into an empty topic anything comes that was acknowledged: it could wait for ever. */
-bool
-retention_has_room(const struct topic *t, const struct retention_load *load, bool alone)
-{
-	char why[RETENTION_WHY];
-
-	if (t->conf.paused_in)
-		return false;
-	return !t->limited || t->conf.full_drop || (alone && kept(t) == 0) ||
-	    full(t, load, why) == MESS_OK;
-}
-
-/* Said once: the count tells the rest. */
-static enum mess_err
-drop(struct topic *t, uint64_t n, const char *limit, uint64_t value)
-{
-	uint64_t now = loop_now();
-
-	if (t->dropped_ms == 0 || now - t->dropped_ms > EPISODE_MS)
-		store_say(log_store(t->log), "%s: %s %llu is reached: the oldest messages are dropped",
-		    t->name, limit, (unsigned long long)value);
-	t->dropped_ms = now;
-	return lose(t, n, LOG_DROPPED);
-}
-
-void
-retention_stored(struct topic *t)
-{
-	uint64_t messages = t->conf.max_messages;
-	enum mess_err err = MESS_OK;
-
-	if (!t->limited)
-		return;
-	if (t->retain_due == 0 && t->conf.max_age != 0 && t->retention != NULL)
-		set_due(t->retention, t, loop_now() + t->conf.max_age * 1000 + 1);
-	if (!t->conf.full_drop)
-		return;
-	if (messages != 0 && kept(t) > messages)
-		err = drop(t, log_next(t->log) - messages, "max-messages", messages);
-	while (err == MESS_OK && t->max_bytes != 0 && log_bytes(t->log) > t->max_bytes && kept(t) > 1)
-		err = drop(t, log_next_loss(t->log), "max-bytes", t->max_bytes);
 }

@@ -29,6 +29,7 @@ struct subscription {
 	struct store_part part;
 	bool damaged;			/* its file: made anew when it is needed */
 	bool gone;			/* removed: its consumers let go */
+	uint64_t yielded_ms;		/* when it last gave up messages at a limit */
 	TAILQ_ENTRY(subscription) link;
 };
 

@@ -24,6 +24,8 @@ struct limits_user {
 	char key[AUTH_NAME_MAX + 1];	/* "": a uid */
 	unsigned refs;
 	struct turns_user turns;
+	bool admin;
+	uint64_t due_ms;	/* limits_is_due's */
 	uint64_t value[LIMITED_NAMES];
 	uint64_t used[LIMITED_NAMES];
 	struct bucket bucket[LIMITED_NAMES];
@@ -115,8 +117,24 @@ value_for(const struct limits *l, const struct principal *who, enum limit_name w
 void
 limits_again(struct limits_user *u, const struct principal *who)
 {
+	u->admin = acl_is_admin(u->all->acl, who);
 	for (enum limit_name i = 0; i < LIMITED_NAMES; i++)
 		u->value[i] = value_for(u->all, who, i);
+}
+
+bool
+limits_is_admin(const struct limits_user *u)
+{
+	return u->admin;
+}
+
+bool
+limits_is_due(struct limits_user *u, uint64_t ms)
+{
+	if (loop_now() < u->due_ms)
+		return false;
+	u->due_ms = loop_now() + ms;
+	return true;
 }
 
 /* --- users -------------------------------------------------------------- */

@@ -29,6 +29,10 @@ struct limits_user *limits_hold_uid(struct limits *l, uid_t uid);
 void limits_release(struct limits_user *u);
 /* What it has to do in the engine's turns. */
 struct turns_user *limits_turns(struct limits_user *u);
+/* Of the spool. */
+bool limits_is_admin(const struct limits_user *u);
+/* What costs much is done for one user once in so many milliseconds: is it time?  Then it is done now. */
+bool limits_is_due(struct limits_user *u, uint64_t ms);
 /* Rules changed. */
 void limits_again(struct limits_user *u, const struct principal *who);
 

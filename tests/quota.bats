@@ -186,3 +186,135 @@ refuses_third() {
 		run -78 as mess mess-deliverd -t -c "$LAND/mess.conf"
 	done
 }
+
+# sub_number TOPIC SUBSCRIPTION KEY
+sub_number() {
+	as root mess-topic stat --json "$1" | jq --arg sub "$2" ".[0].subscriptions[] | select(.name == \$sub) | .$3"
+}
+
+audited() {
+	as root mess-sub --peek -e mess.audit | grep -E "$1"
+}
+
+@test "quota: at a topic's limit users' own subscriptions give up their oldest, counted and audited once" {
+	users_start <<<'admin carol'
+	as root mess-topic create t --publish bob --subscribe alice,bob,carol,mallory --max-messages 5
+	as mallory mess-sub -e -q -s forgotten t
+	as bob mess-sub -e -q -s mine t
+	seq 3 | as bob mess-pub -l t
+	as bob mess-sub -e -q -s mine t
+	as root mess-sub -e -q t
+	# Default has settled 3, bob 3, mallory none.
+	seq 4 20 | while read -r n; do
+		as bob mess-pub -m "$n" t
+		as root mess-sub -e -q t
+	done
+	assert_equal "$(sub_number t mallory/forgotten dropped)" 15
+	assert_equal "$(sub_number t bob/mine dropped)" 12
+	assert_equal "$(sub_number t default dropped)" 0
+	assert_equal "$(as root mess-topic stat --json t | jq -c '.[0] | [.present, .dropped, .settled, .refused]')" '[5,15,0,0]'
+	wait_for "$MESS_PATIENCE" audited 'sub=6104.forgotten'
+	for sub in 6102.mine 6104.forgotten; do
+		run -0 audited "action=drop object=t sub=$sub "
+		assert_equal "${#lines[@]}" 1
+		assert_output --regexp '^event=subscription uid=- .* result=ok rule=full:.040max-messages.040is.0405'
+	done
+	run -0 as mallory mess-sub -e -l -s forgotten t
+	assert_output "$(seq 16 20)"
+	# A batch for which there is room takes as many at once.
+	run -0 as bob mess-sub -e -l -s mine t
+	seq 21 25 | as bob mess-pub -l --atomic t
+	as root mess-sub -e -q t
+	seq 26 29 | as bob mess-pub -l --atomic t
+	assert_equal "$(as root mess-topic stat --json t | jq '.[0].present')" 5
+	# One for which there never is takes nothing from anybody.
+	seq 6 | {
+		run -75 as bob mess-pub -l --atomic t
+	}
+	assert_equal "$(as root mess-topic stat --json t | jq '.[0].present')" 5
+}
+
+@test "quota: what the topic's subscriptions want, its owner's, an administrator's, or what keep holds, is not given up" {
+	users_start <<<'admin carol'
+	as root mess-topic create t --publish bob --subscribe bob,carol,mallory --max-messages 3
+	as mallory mess-sub -e -q -s forgotten t
+	seq 3 | as bob mess-pub -l t
+	run -75 as bob mess-pub -m 4 t
+	assert_output --partial 'max-messages is 3, 3 are kept'
+	assert_equal "$(sub_number t mallory/forgotten dropped)" 0
+	as root mess-sub -e -q t
+	as bob mess-pub -m 4 t
+	assert_equal "$(sub_number t mallory/forgotten dropped)" 1
+
+	as root mess-topic purge --yes t
+	as carol mess-sub -e -q -s mine t
+	seq 3 | as bob mess-pub -l t
+	as root mess-sub -e -q t
+	run -75 as bob mess-pub -m 4 t
+	as carol mess-sub -e -q -s mine t
+	as root mess-topic set t --keep 1h
+	run -75 as bob mess-pub -m 4 t
+	assert_equal "$(sub_number t mallory/forgotten dropped)" 1
+	as root mess-topic set t --keep none
+	as bob mess-pub -m 4 t
+
+	as alice mess-topic create user.alice.u --max-messages 2 --publish bob
+	as alice mess-sub -e -q -s mine user.alice.u
+	seq 2 | as bob mess-pub -l user.alice.u
+	as root mess-sub -e -q user.alice.u
+	run -75 as bob mess-pub -m 3 user.alice.u
+}
+
+@test "quota: at max-bytes, and with a consumer that holds them, the oldest of users' own go, too" {
+	local sub
+
+	users_start </dev/null
+	as root mess-topic create t --publish bob --subscribe mallory --max-bytes 1M
+	become mallory
+	"${AS[@]}" mess-sub -s slow t -- sh -c 'cat >/dev/null; sleep infinity' >said 2>&1 3>&- &
+	sub=$!
+	wait_for "$MESS_PATIENCE" mallory_consumes
+	head -c 100000 /dev/zero >small
+	head -c 400000 /dev/zero >large
+	for body in small large small small large small large large small; do
+		as bob mess-pub t <$body
+		as root mess-sub -e -q t >/dev/null
+	done
+	[ "$(sub_number t mallory/slow dropped)" -ge 4 ]
+	[ "$(number_of t bytes)" -le 1048576 ]
+	assert_equal "$(number_of t refused)" 0
+	kill -TERM "$sub"
+	wait "$sub" || :
+	deliverd_stop
+	run -0 as mess mess-topic --spool "$LAND/spool" fsck
+	users_engine
+	as mallory mess-sub -e -q -s slow t >/dev/null
+}
+
+mallory_consumes() {
+	[ "$(sub_number t mallory/slow consumers)" = 1 ]
+}
+
+number_of() {
+	as root mess-topic stat --json "$1" | jq ".[0].$2"
+}
+
+@test "quota: at its owner's limit, what others' own subscriptions hold of any topic of theirs is given up" {
+	users_start <<<'limit alice spool-messages 10'
+	for topic in a b; do
+		as alice mess-topic create user.alice.$topic --publish bob --subscribe mallory
+		as mallory mess-sub -e -q -s forgotten user.alice.$topic
+	done
+	seq 9 | as bob mess-pub -l user.alice.a
+	as alice mess-sub -e -q user.alice.a
+	seq 4 | as bob mess-pub -l user.alice.b
+	assert_equal "$(sub_number user.alice.a mallory/forgotten pending)" 6
+	assert_equal "$(sub_number user.alice.a mallory/forgotten dropped)" 3
+	# There it waits for default, too.
+	run -75 as bob mess-pub -l --atomic user.alice.b < <(seq 7)
+	assert_output --partial 'limit spool-messages'
+	as alice mess-sub -e -q user.alice.b
+	# What she has elsewhere is looked at once a second.
+	seq 8 | as bob mess-pub -l --wait=60 user.alice.b
+	assert_equal "$(sub_number user.alice.b default pending)" 8
+}
