@@ -30,6 +30,52 @@ requests() {
 	done
 }
 
+# some: 450 names, each a good one with something in it that no name has; the same each time.
+some() {
+	awk 'BEGIN {
+		srand(5)
+		bad = split("/ // ../ /../ .. \\x00 \\x01 \\x1b \\x7f \\x80 \\xff \\xc0\\xaf \\xe2\\x80\\xae A Z % ~ \\\\ : ; | $ ( < > ? & = + , ! # ^ { }", with, " ")
+		good = split("orders orders.eu orders.dead user.alice.x default mess.audit a x-y_z", names, " ")
+		for (n = 0; n < 450; n++) {
+			name = names[1 + int(rand() * good)]
+			at = int(rand() * (length(name) + 1))
+			print substr(name, 1, at) with[1 + n % bad] substr(name, at + 1)
+		}
+	}'
+}
+
+# Of all in the spool that refusals do not write to.
+spool_sum() {
+	(cd "$LAND/spool" && find . \( -path ./.journal -o -path ./mess.audit \) -prune -o -printf '%p %y %s\n' | sort &&
+		find . \( -path ./.journal -o -path ./mess.audit \) -prune -o -type f -print0 | sort -z |
+		xargs -0 cat) | sha256sum
+}
+
+@test "attack: twenty thousand hostile names change nothing in an engine full of state" {
+	attack_start <<<'allow publish,subscribe,create,admin mallory on **
+	limit mallory connects none'
+	local user topic
+	for topic in orders orders.eu user.alice.x; do
+		as root mess-topic create "$topic"
+		as root mess-topic sub add "$topic" second
+		seq 100 | as root mess-pub -l "$topic"
+		as root mess-sub -n 50 "$topic" >taken
+	done
+	as root mess-sub -n 1 orders -- sh -c 'exit 100' || :
+	as root mess-topic pause orders.eu
+	spool_sum >before
+
+	some | requests >said
+	assert [ "$(wc -l <said)" -ge 10000 ]
+	for user in root mallory; do
+		each_hello "$user" <said >answers
+		assert_equal "$(wc -l <answers)" "$(wc -l <said)"
+		assert_lines answers '^ERR (badname|protocol|notopic|nosub|usage) '
+	done
+	diff before <(spool_sum)
+	assert_serves
+}
+
 @test "attack: no name is a path" {
 	attack_start </dev/null
 	as root mess-topic create orders
