@@ -141,7 +141,7 @@ send_message(struct pub *p, struct pub_message *msg)
 	enum mess_err err;
 
 	if (msg->body == NULL)
-		msg->body = "";
+		return pub_bad_input(p, MESS_BADDATA, "a message has a body or a body64");
 	if (msg->body_len <= MESS_INLINE_MAX)
 		return pub_send(p, msg);
 	/* Its line is written by --tee as it stands, not around the body. */

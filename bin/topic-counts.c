@@ -61,7 +61,7 @@ add_topic(struct mess *m, const char *topic, bool listed, struct buf *out)
 	if (err == MESS_CANCELLED)
 		return COUNTS_CANCELLED;
 	if (err != MESS_OK)
-		return cli_fail_mess(m, err, "%s", topic != NULL ? cli_cut(topic) : "stat");
+		return cli_fail_mess(m, err, "%s", topic != NULL ? cli_cut(topic) : "");
 	err = buf_append(out, lines, strlen(lines));
 	return err == MESS_OK ? EX_OK : cli_fail(err, "stat");
 }

@@ -47,6 +47,7 @@ is_number(const char *s)
 {
 	uint64_t n;
 
+	s += s[0] == '-'; /* a subscription's start, after a seek back */
 	return cli_number(s, 0, UINT64_MAX, &n) && (s[0] != '0' || s[1] == '\0');
 }
 

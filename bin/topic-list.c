@@ -20,7 +20,7 @@ verb_list(struct mess *m, const struct topic_call *c)
 	bool first = true;
 
 	if ((err = mess_topic_list(m, pattern, &names)) != MESS_OK)
-		return cli_fail_mess(m, err, "%s", pattern != NULL ? cli_cut(pattern) : "list");
+		return cli_fail_mess(m, err, "%s", pattern != NULL ? cli_cut(pattern) : "");
 	if (!call_has(c, OPT_JSON)) {
 		fputs(names, stdout);
 		return EX_OK;

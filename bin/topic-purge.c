@@ -43,6 +43,7 @@ verb_purge(struct mess *m, const struct topic_call *c)
 	if ((err = mess_topic_purge(m, topic, text != NULL ? &before : NULL, &count)) != MESS_OK)
 		return cli_fail_mess(m, err, "%s", cli_cut(topic));
 	if (c->verbose > 0)
-		cli_warn("%s: %llu messages went", cli_cut(topic), (unsigned long long)count);
+		cli_warn("%s: %llu message%s went", cli_cut(topic), (unsigned long long)count,
+		    count == 1 ? "" : "s");
 	return EX_OK;
 }

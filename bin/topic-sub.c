@@ -98,9 +98,32 @@ ended(const struct sub_call *s, enum mess_err err)
 {
 	if (err == MESS_OK)
 		return EX_OK;
-	if (err == MESS_NOTOPIC)
+	/* What the engine says of a subscription that is not there begins with its name. */
+	if (err == MESS_NOTOPIC || (err == MESS_NOSUB && mess_detail(s->m)[0] != '\0'))
 		return cli_fail_mess(s->m, err, "%s", cli_cut(s->topic));
 	return cli_fail_mess(s->m, err, "%s: %s", cli_cut(s->topic), cli_cut(s->name));
+}
+
+/*
+ * A number that is not there yet, as a year that was meant as a time, moves
+ * it behind the last message: that is said.
+ */
+static int
+ended_at(const struct sub_call *s, enum mess_err err)
+{
+	AUTO_BUF struct buf text = BUF_INIT(STAT_TEXT_MAX);
+	uint64_t wanted = 0, last;
+	struct counts_all all;
+
+	if (err != MESS_OK || s->position == NULL || !cli_number(s->position, 1, INT64_MAX, &wanted) ||
+	    stat_look_at(s->m, s->topic, &text, &all) != EX_OK)
+		return ended(s, err);
+	last = counts_number(&all.topics[0].own, "published");
+	counts_free(&all);
+	if (wanted > last + 1)
+		cli_warn("%s: there is no message %llu; the last is %llu, and %s is behind it", s->topic,
+		    (unsigned long long)wanted, (unsigned long long)last, s->name);
+	return EX_OK;
 }
 
 static int
@@ -111,7 +134,7 @@ sub_add(const struct sub_call *s)
 
 	if (how.match != NULL && !message_match_check(how.match))
 		call_usage("sub add: --match %s: Name=GLOB", cli_cut(how.match));
-	return ended(s, mess_sub_add(s->m, s->topic, s->name, &how));
+	return ended_at(s, mess_sub_add(s->m, s->topic, s->name, &how));
 }
 
 static int
@@ -144,7 +167,7 @@ sub_seek(const struct sub_call *s)
 {
 	if (s->position == NULL)
 		call_usage("sub seek: where to? oldest, now, a number, -N for the last N, or a time");
-	return ended(s, mess_sub_seek(s->m, s->topic, s->name, s->position));
+	return ended_at(s, mess_sub_seek(s->m, s->topic, s->name, s->position));
 }
 
 static int

@@ -19,8 +19,8 @@ verify(const struct topic_call *c, const char *topic)
 	int status = topic_read(m, &r);
 
 	if (c->verbose > 0 && (status == EX_OK || status == EX_DATAERR))
-		cli_warn("%s: %llu messages are whole, %llu damaged", topic, (unsigned long long)r.whole,
-		    (unsigned long long)r.damaged);
+		cli_warn("%s: %llu message%s whole, %llu damaged", topic, (unsigned long long)r.whole,
+		    r.whole == 1 ? " is" : "s are", (unsigned long long)r.damaged);
 	mess_close(m);
 	return status;
 }
@@ -41,7 +41,7 @@ verify_pattern(struct mess *m, const struct topic_call *c, const char *pattern)
 	int status = EX_OK;
 
 	if ((err = mess_topic_list(m, pattern, &names)) != MESS_OK)
-		return cli_fail_mess(m, err, "%s", pattern != NULL ? cli_cut(pattern) : "list");
+		return cli_fail_mess(m, err, "%s", pattern != NULL ? cli_cut(pattern) : "");
 	for (char *at = names; lines_next(&at, &name, &rest);)
 		status = worse(status, verify(c, name));
 	return status;

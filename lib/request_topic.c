@@ -45,7 +45,7 @@ set_number(struct settings *set, const struct protocol_option *o)
 	if (!protocol_option_number(o, &value))
 		return "not a number";
 	if (value != 0 && (value < n->least || value > n->most)) {
-		(void)snprintf(set->why, sizeof set->why, "from %llu to %llu, or 0 for none; not %llu",
+		(void)snprintf(set->why, sizeof set->why, "a number from %llu to %llu, or 0 for none; not %llu",
 		    (unsigned long long)n->least, (unsigned long long)n->most,
 		    (unsigned long long)value); /* fits by its size */
 		return set->why;
@@ -55,12 +55,14 @@ set_number(struct settings *set, const struct protocol_option *o)
 }
 
 static const char *
-set_choice(const struct protocol_option *o, const char *yes, const char *no, bool *out)
+set_choice(struct settings *set, const struct protocol_option *o, const char *yes, const char *no, bool *out)
 {
 	*out = value_is(o, yes);
 	if (*out || value_is(o, no))
 		return NULL;
-	return strcmp(yes, "yes") == 0 ? "yes or no" : "reject or drop-oldest";
+	(void)snprintf(set->why, sizeof set->why, "%s or %s; not %.*s", no, yes,
+	    o->value_len < 40 ? (int)o->value_len : 40, o->value); /* fits by its size */
+	return set->why;
 }
 
 static const char *
@@ -143,11 +145,11 @@ take_setting(void *arg, const struct protocol_option *o)
 	struct settings *set = arg;
 
 	if (name_is(o, "Full"))
-		return set_choice(o, "drop-oldest", "reject", &set->conf.full_drop);
+		return set_choice(set, o, "drop-oldest", "reject", &set->conf.full_drop);
 	if (name_is(o, "Pause-In"))
-		return set_choice(o, "yes", "no", &set->conf.paused_in);
+		return set_choice(set, o, "yes", "no", &set->conf.paused_in);
 	if (name_is(o, "Pause-Out"))
-		return set_choice(o, "yes", "no", &set->conf.paused_out);
+		return set_choice(set, o, "yes", "no", &set->conf.paused_out);
 	if (name_is(o, "Describe"))
 		return set_text(set, o);
 	if (name_is(o, "Grant") || name_is(o, "Revoke"))

@@ -171,7 +171,7 @@ make_maildir() {
 	mess-pub -m x an.other
 	run -0 --separate-stderr mess-topic -v verify t 'an.*'
 	assert_equal "$stderr" "mess-topic: t: 205 messages are whole, 0 damaged
-mess-topic: an.other: 1 messages are whole, 0 damaged"
+mess-topic: an.other: 1 message is whole, 0 damaged"
 	run -66 --separate-stderr mess-topic verify nothing t
 	assert_one_error mess-topic
 }

@@ -90,6 +90,8 @@ disk_is_at_most() {
 		run -64 --separate-stderr mess-topic set t --max-messages 9 "$bad"
 		assert_one_error mess-topic
 	done
+	run -64 --separate-stderr mess-topic set t --full foo
+	assert_equal "$stderr" "mess-topic: t: Full: reject or drop-oldest; not foo"
 	for bad in --max-bytes=1x --max-age=-1 --max-messages=x --keep=; do
 		run -64 --separate-stderr mess-topic create u "$bad"
 		assert_one_error mess-topic

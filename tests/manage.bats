@@ -94,8 +94,31 @@ refute_line_of() {
 	assert_equal "$(mess-sub -e -l -s fast t | xargs)" "9 10"
 	mess-topic sub seek t slow now
 	assert_equal "$(pending t slow)" 0
+	assert_equal "$(mess-topic stat --json t | jq '.[0].subscriptions[] | select(.name == "fast") | .start < 1')" true
 	run -66 --separate-stderr mess-topic sub seek t none now
 	assert_one_error mess-topic
+	assert_equal "$stderr" "mess-topic: t: none: no such subscription"
+}
+
+@test "sub: a number that was not given yet is behind the last message, and that is said" {
+	deliverd_start
+	seq 1 10 | mess-pub -l t
+
+	run -0 --separate-stderr mess-topic sub add t a 2026
+	assert_equal "$stderr" "mess-topic: t: there is no message 2026; the last is 10, and a is behind it"
+	run -0 --separate-stderr mess-topic sub seek t a 12
+	assert_equal "$stderr" "mess-topic: t: there is no message 12; the last is 10, and a is behind it"
+	for position in 11 5 now -3 2026-01-01; do
+		run -0 --separate-stderr mess-topic sub seek t a "$position"
+		assert_equal "$stderr" ""
+	done
+}
+
+@test "errors: without an engine they name what does not answer, not a verb that was not given" {
+	for verb in verify fsck stat list; do
+		run -69 --separate-stderr mess-topic --socket "$PWD/nowhere" "$verb"
+		assert_equal "$stderr" "mess-topic: $PWD/nowhere: no mess-deliverd answers"
+	done
 }
 
 @test "sub: release frees what a consumer holds, and another gets it" {

@@ -22,7 +22,7 @@ bodies() {
 	mess-pub --json t <<-'END'
 		{"body":"one","headers":{"Color":"red","Size":["1","2"]}}
 		{"body64":"AP/+","headers":{}}
-		{"topic":"x","seq":7,"time":"x","uid":1,"gid":1,"pid":1,"user":null,"attempt":3,"subscription":"s"}
+		{"topic":"x","seq":7,"time":"x","uid":1,"gid":1,"pid":1,"user":null,"attempt":3,"subscription":"s","body":""}
 	END
 
 	run -0 mess-sub -e --json t
@@ -66,11 +66,12 @@ bodies() {
 		{"headers":{"A":1}}|A: a header's value is a string
 		{"headers":{"A b":"1"}}|A b: a header is a name
 		{"headers":{"A":"1\n2"}}|A: a header's value is UTF-8
+		{"headers":{"A":"1"}}|a message has a body or a body64
 		[]|a message is a JSON object
 		{"body":"x"|no JSON:
 		|no JSON:
 	END
-	assert_equal "$(stat_of t published)" 13
+	assert_equal "$(stat_of t published)" 14
 }
 
 # --- --atomic -------------------------------------------------------------------
