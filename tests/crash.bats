@@ -81,3 +81,18 @@ cut_power() {
 	rig_say
 	assert_output --regexp 'acknowledged as [0-9]+, is lost'
 }
+
+# The first words of the tables' rows in mess-spool(5).
+rows_of_manual() {
+	sed -n '/^\.Sh STATES/,/^\.Sh RECOVERY/s/^\.It \([A-Z][0-9]*\) .*/\1/p' "$MESS_SOURCE/man/mess-spool.5"
+}
+
+@test "crash: each row of mess-spool(5)'s tables has its test" {
+	local row file title
+
+	run -0 rows_of_manual
+	assert_equal "$output" "$(sed -n 's/^\([A-Z][0-9]*\) .*/\1/p' "$MESS_SOURCE/tests/crash/rows")"
+	while read -r row file title; do
+		grep -qF "\"$title\"" "$MESS_SOURCE/tests/$file" || fail "$row: $file has no test \"$title\""
+	done < <(grep -v '^#' "$MESS_SOURCE/tests/crash/rows")
+}

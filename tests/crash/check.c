@@ -30,6 +30,7 @@
 /* What workers tell. */
 struct tally {
 	_Atomic uint64_t images, wrong, unmounted;
+	_Atomic uint64_t met[ROWS];
 };
 
 /* One worker's disk. */
@@ -176,6 +177,7 @@ inspect(struct bench *b, uint64_t k, FILE *why)
 	if ((spool = open_spool(b)) == -1)
 		(void)fprintf(why, "there is no spool: %s\n", strerror(errno));
 	else {
+		rows_see(spool, b->tally->met);
 		recover_and_judge(b, spool, k, why);
 		(void)close(spool);
 	}
@@ -392,6 +394,7 @@ check(const struct check_setup *s)
 	}
 	status = start_workers(s, &r, tally);
 	took = seconds() - began;
+	rows_say(tally->met);
 	(void)printf("%llu images of %llu, %llu violations, %llu not mounted, seed %llu, %zu epochs, %.1f s, %.0f/s\n",
 	    (unsigned long long)tally->images, (unsigned long long)image_total(&r),
 	    (unsigned long long)tally->wrong, (unsigned long long)tally->unmounted,

@@ -106,6 +106,11 @@ void seen_free(struct seen *s);
 void text_write(const char *key, size_t len, FILE *to);
 bool text_is_whole(const char *body, size_t len, char *key, size_t size);
 
+/* rows.c: how many images showed each row of mess-spool(5)'s tables. */
+#define ROWS 22
+void rows_see(int spool, _Atomic uint64_t *met);
+void rows_say(const _Atomic uint64_t *met);
+
 /* judge.c: what the marks promise. */
 struct judge;
 struct judge *judge_new(const struct recording *r);
