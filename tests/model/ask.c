@@ -23,6 +23,13 @@ topic_name(int t)
 	return w.topics[t].name;
 }
 
+/* What became of one that has expired could not be seen after a kill. */
+static bool
+may_pick(const struct sub *s, uint64_t n, int client)
+{
+	return s->nums[n].what == NUM_LEASED && s->nums[n].owner == client && !(w.flying && ref_is_over(s, n));
+}
+
 /* One that a client has, or had; 0 for none. */
 uint64_t
 pick_held(int client, int t, int s)
@@ -31,7 +38,7 @@ pick_held(int client, int t, int s)
 	uint64_t n = ref_floor_lo(sub), found = 0, seen = 0;
 
 	for (; n <= w.topics[t].published; n++)
-		if (sub->nums[n].what == NUM_LEASED && sub->nums[n].owner == client && below(++seen) == 0)
+		if (may_pick(sub, n, client) && below(++seen) == 0)
 			found = n;
 	return found;
 }
@@ -55,14 +62,19 @@ flush_and_wait(int client)
 
 /* --- publishing --------------------------------------------------------- */
 
+/* One message as it is published: "HLEN BLEN\n", headers and body. */
 static void
-say_message(int client, uint64_t id)
+add_message(uint64_t id, const char *verb, struct buf *out)
 {
+	AUTO_BUF struct buf headers = BUF_INIT(RECORD_HEADERS_MAX);
 	char *body;
 	size_t len = text_body(id, &body);
 
-	wire_bytes(client, text_kind(id) == 0 ? "Kind: a\n" : "Kind: b\n", 8);
-	wire_bytes(client, body, len);
+	text_asked(id, &headers);
+	if (buf_printf(out, "%s%zu %zu\n", verb, buf_len(&headers), len) != MESS_OK ||
+	    buf_append(out, buf_data(&headers), buf_len(&headers)) != MESS_OK ||
+	    buf_append(out, body, len) != MESS_OK)
+		abort();
 	text_body_free(body);
 }
 
@@ -79,60 +91,74 @@ body_size(uint64_t id)
 static void
 say_stream(int client, int t, uint64_t id)
 {
+	AUTO_BUF struct buf headers = BUF_INIT(RECORD_HEADERS_MAX);
 	char *body;
 	size_t len = text_body(id, &body);
 
-	wire_say(client, "STREAM %s 8\n", topic_name(t));
-	wire_bytes(client, text_kind(id) == 0 ? "Kind: a\n" : "Kind: b\n", 8);
+	text_asked(id, &headers);
+	wire_say(client, "STREAM %s %zu\n", topic_name(t), buf_len(&headers));
+	wire_bytes(client, buf_data(&headers), buf_len(&headers));
 	wire_say(client, "%zu\n", len);
 	wire_bytes(client, body, len);
 	wire_say(client, "0\n");
 	text_body_free(body);
 }
 
-void
-play_publish_one(int client, int t)
+static void
+publish_id(int client, int t, uint64_t id)
 {
-	uint64_t id = w.ids++;
+	AUTO_BUF struct buf text = BUF_INIT(RECORD_MAX);
 	struct ask *a = play_ask(client, V_PUB, t, 0);
+	char verb[64];
 
 	a->n = id;
 	if (body_size(id) > MESS_INLINE_MAX) {
 		say_stream(client, t, id);
 		return;
 	}
-	wire_say(client, "PUB %s 8 %zu\n", topic_name(t), body_size(id));
-	say_message(client, id);
+	(void)snprintf(verb, sizeof verb, "PUB %s ", topic_name(t)); /* fits */
+	add_message(id, verb, &text);
+	note("%d> %s(%llu)", client, verb, (unsigned long long)id);
+	wire_bytes(client, buf_data(&text), buf_len(&text));
+}
+
+void
+play_publish_one(int client, int t)
+{
+	publish_id(client, t, text_new_id());
+}
+
+/* Those of these ids that come before a large one; it comes alone. */
+void
+play_publish_batch(int client, int t, uint64_t first, uint64_t count)
+{
+	AUTO_BUF struct buf text = BUF_INIT(RECORD_MAX);
+	uint64_t id = first;
+	struct ask *a;
+
+	for (; id < first + count && body_size(id) <= MESS_INLINE_MAX; id++)
+		add_message(id, "", &text);
+	if (id > first) {
+		a = play_ask(client, V_PUBS, t, 0);
+		a->n = first;
+		a->count = id - first;
+		w.steps += a->count - 1;
+		wire_say(client, "PUBS %s %llu %zu\n", topic_name(t), (unsigned long long)a->count,
+		    buf_len(&text));
+		wire_bytes(client, buf_data(&text), buf_len(&text));
+	}
+	for (; id < first + count; id++)
+		publish_id(client, t, id);
 }
 
 static void
 publish_batch(int client, int t)
 {
-	struct ask *a = play_ask(client, V_PUBS, t, 0);
-	uint64_t count = 2 + below(10);
-	size_t bytes = 0;
-	char line[48];
+	uint64_t count = 2 + below(10), first = w.ids;
 
-	a->n = w.ids;
-	a->count = 0;
-	for (uint64_t i = 0; i < count && body_size(w.ids + i) <= MESS_INLINE_MAX; i++, a->count++)
-		bytes += (size_t)snprintf(line, sizeof line, "8 %zu\n", body_size(w.ids + i)) + 8 +
-		    body_size(w.ids + i);
-	if (a->count == 0) {
-		/* A large one comes next: alone. */
-		w.clients[client].end--;
-		play_publish_one(client, t);
-		return;
-	}
-	count = a->count;
-	w.steps += count - 1;
-	wire_say(client, "PUBS %s %llu %zu\n", topic_name(t), (unsigned long long)count, bytes);
-	for (uint64_t i = 0; i < count; i++, w.ids++) {
-		size_t n = (size_t)snprintf(line, sizeof line, "8 %zu\n", body_size(w.ids));
-
-		wire_bytes(client, line, n);
-		say_message(client, w.ids);
-	}
+	for (uint64_t i = 0; i < count; i++)
+		(void)text_new_id();
+	play_publish_batch(client, t, first, count);
 }
 
 void
@@ -179,6 +205,23 @@ play_ack(int client, int t, int s, uint64_t n)
 	wire_say(client, "ACK %s %llu\n", topic_name(t), (unsigned long long)n);
 }
 
+void
+play_nack(int client, int t, int s, uint64_t n)
+{
+	struct ask *a = play_ask(client, V_NACK, t, s);
+
+	a->ranges = 1;
+	a->r[0] = (struct range){ n, n };
+	wire_say(client, "NACK %s %llu\n", topic_name(t), (unsigned long long)n);
+}
+
+/* A number that it does not have, or does: then it is not one of those that may_pick leaves out. */
+static uint64_t
+none_held(int t)
+{
+	return w.flying ? w.topics[t].published + 1 : 1 + below(w.topics[t].published + 2);
+}
+
 /* From one that it has on, those that it has. */
 static struct range
 run_held(int client, int t, int s, uint64_t lo)
@@ -187,7 +230,7 @@ run_held(int client, int t, int s, uint64_t lo)
 	uint64_t hi = lo;
 
 	while (chance(70) && hi < w.topics[t].published && sub->exists &&
-	    sub->nums[hi + 1].what == NUM_LEASED && sub->nums[hi + 1].owner == client)
+	    may_pick(sub, hi + 1, client))
 		hi++;
 	return (struct range){ lo, hi };
 }
@@ -200,7 +243,7 @@ settle(int client, enum verb verb, int t, int s)
 	struct ask *a = play_ask(client, verb, t, s);
 
 	if (n == 0)
-		n = 1 + below(w.topics[t].published + 2); /* refused, but for what is void */
+		n = none_held(t); /* refused, but for what is void */
 	a->ranges = 1 + (int)below(2);
 	for (int i = 0; i < a->ranges; i++, n = pick_held(client, t, s)) {
 		struct range *r = &a->r[i];
@@ -236,7 +279,7 @@ fail(int client, enum verb verb, int t, int s)
 		return;
 	a = play_ask(client, verb, t, s);
 	a->why = some_why();
-	a->r[0].lo = n == 0 ? 1 + below(w.topics[t].published + 2) : n;
+	a->r[0].lo = n == 0 ? none_held(t) : n;
 	text_why(&a->why, &why);
 	wire_say(client, "%s %s %llu %zu\n", verb == V_RETRY ? "RETRY" : "DEAD", topic_name(t),
 	    (unsigned long long)a->r[0].lo, buf_len(&why));
@@ -256,6 +299,12 @@ hold(int client, int t, int s)
 	a->n = chance(50) ? 20 + below(300) : 1000 + below(4000);
 	wire_say(client, "HOLD %s %llu %llu\n", topic_name(t), (unsigned long long)n,
 	    (unsigned long long)a->n);
+}
+
+void
+play_ack_some(int client, int t, int s)
+{
+	settle(client, V_ACK, t, s);
 }
 
 /* Requests that a kill may leave without a reply. */

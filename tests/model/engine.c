@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The engine as a process, on a spool of its own.
+ * The engine as a process, on a spool of its own: mess-deliverd, linked with
+ * the clock that the test moves.
  */
 #include "model.h"
 
@@ -13,7 +14,6 @@
 
 #include "base/fd.h"
 #include "base/fs.h"
-#include "base/loop.h"
 
 #define START_MS 30000
 
@@ -21,19 +21,26 @@ void
 engine_make_dir(void)
 {
 	const char *tmp = getenv("TMPDIR");
+	char path[sizeof w.dir + 8];
 
 	(void)snprintf(w.dir, sizeof w.dir, "%s/mess-model.XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(w.dir) == NULL)
 		abort();
 	(void)snprintf(w.spool, sizeof w.spool, "%s/spool", w.dir); /* fits by its size */
 	(void)snprintf(w.log, sizeof w.log, "%s/log", w.dir); /* likewise */
+	(void)snprintf(path, sizeof path, "%s/clock", w.dir); /* likewise */
+	clock_begin(path);
 }
 
 void
-engine_remove_dir(void)
+engine_end_dir(bool keep)
 {
-	int parent = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int parent;
 
+	clock_end();
+	if (keep)
+		return;
+	parent = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fs_remove_tree(parent, w.dir + 1) != MESS_OK)
 		printf("# %s is left\n", w.dir);
 	fd_close(&parent);
@@ -64,7 +71,7 @@ become_engine(void)
 	char path[4096];
 	int fd = open(w.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
-	(void)snprintf(path, sizeof path, "%s/bin/mess-deliverd", build != NULL ? build : "."); /* or it is not found */
+	(void)snprintf(path, sizeof path, "%s/tests/model/deliverd", build != NULL ? build : "."); /* or it is not found */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* best effort: no engine outlives its test */
 	if (fd == -1 || dup2(fd, STDERR_FILENO) == -1 || dup2(fd, STDOUT_FILENO) == -1)
 		_exit(126);
@@ -76,7 +83,7 @@ become_engine(void)
 void
 engine_start(void)
 {
-	uint64_t until = loop_now() + START_MS;
+	uint64_t until = clock_real() + START_MS;
 	int status;
 
 	(void)fflush(stdout);
@@ -89,7 +96,7 @@ engine_start(void)
 			w.engine = 0;
 			wrong("the engine ended with status %#x", (unsigned)status);
 		}
-		if (loop_now() > until)
+		if (clock_real() > until)
 			wrong("the engine does not start");
 		(void)usleep(2000);
 	}

@@ -171,6 +171,7 @@ judge_sub_remove(const struct judged *j)
 	}
 	judged_want_ok(j);
 	s->exists = s->fresh = false;
+	s->expired = 0;
 	for (int i = 1; i < CLIENTS; i++)
 		leave(i, j->a->topic, j->a->sub);
 }

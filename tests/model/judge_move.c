@@ -59,13 +59,13 @@ judge_seek(const struct judged *j)
 			x->what = NUM_SETTLED;
 			continue;
 		}
-		x->what = NUM_READY;
 		x->maybe = MAYBE_NOTHING;
 		ref_tries(x, 0, 0);
-		ref_ready(x);
+		ref_anew(s, n);
 	}
 	s->low = to;
 	s->start = INT64_MIN; /* the STAT behind it says */
+	s->expired = w.stat[s->topic].subs[s->name].expired;
 	judged_durable();
 	if (doubt)
 		drop_doubtful(s);
@@ -86,6 +86,7 @@ judge_purge(const struct judged *j)
 		if (!s->exists || s->fresh)
 			continue;
 		s->purged += w.stat[j->a->topic].subs[i].pending;
+		s->expired = w.stat[j->a->topic].subs[i].expired;
 		for (uint64_t n = s->low; n <= topic->published; n++) {
 			ref_void(s, n);
 			s->nums[n].what = NUM_SETTLED;

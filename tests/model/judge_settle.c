@@ -7,8 +7,6 @@
 #include "base/loop.h"
 #include "limit.h"
 
-#define SLACK_MS 3		/* the loop's clock, and a place's rounding */
-
 /* --- settling ----------------------------------------------------------- */
 
 static bool
@@ -40,8 +38,9 @@ static void
 wait_until(struct num *x, uint64_t from, uint64_t to)
 {
 	x->what = NUM_WAITING;
-	x->due_lo = from > SLACK_MS ? from - SLACK_MS : 0;
-	x->due_hi = to + SLACK_MS;
+	x->due_lo = from;
+	x->due_hi = to;
+	x->own = false;
 	x->owner = -1;
 	x->token = 0;
 }
@@ -68,6 +67,8 @@ judge_settle(const struct judged *j)
 		judged_want_error(j, "usage");
 		return;
 	}
+	if (w.crowded && judged_is_error(j, "limit"))
+		return;
 	judged_want_ok(j);
 	for (int i = 0; i < j->a->ranges; i++)
 		for (uint64_t n = j->a->r[i].lo; n <= j->a->r[i].hi; n++)
@@ -84,6 +85,11 @@ add_letter(struct sub *s, uint64_t n, const struct why *y, unsigned attempts)
 	struct msg m = { .id = from->id, .to = -1, .sub = s->name, .attempts = attempts, .why = *y };
 	int t = s->topic + MAINS;
 
+	if (w.ending) {
+		maybe_letter(s->topic, s->name, n, y, attempts, true);
+		ref_settle(s, n, PLACE_DEAD);
+		return;
+	}
 	m.first_seq = from->to != -1 ? from->first_seq : n;
 	m.first_sec = from->to != -1 ? from->first_sec : from->sec;
 	m.first_nsec = from->to != -1 ? from->first_nsec : from->nsec;
@@ -188,7 +194,7 @@ judge_held(const struct judged *j)
 	judged_want_ok(j);
 	if (!held)
 		judged_refuse(j, "nosub");
-	if (j->a->sent > x->due_hi + 2)
+	if (j->a->sent >= x->due_hi)
 		judged_refuse(j, "nosub: its time is over");
 	switch (j->a->how) {
 	case SETTLE_ACK:
@@ -225,7 +231,7 @@ perhaps_failed(const struct judged *j, bool may_die)
 
 	may_die &= !is_dead_topic(s->topic);
 	if (may_die)
-		maybe_letter(s->topic, s->name, n, &j->a->why, x->min + 1);
+		maybe_letter(s->topic, s->name, n, &j->a->why, x->min + 1, false);
 	perhaps(s, n, may_die ? MAYBE_DEAD : MAYBE_NOTHING, (uint64_t)1250 << (x->min < 12 ? x->min : 12));
 }
 

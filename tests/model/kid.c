@@ -129,7 +129,7 @@ listen(int fd, uint64_t until)
 	struct said s;
 
 	for (;;) {
-		uint64_t now = loop_now();
+		uint64_t now = clock_real();
 
 		if (poll(&p, 1, until > now ? (int)(until - now) : 0) == 0)
 			return;
@@ -172,11 +172,11 @@ kid_play(void)
 	(void)close(fd[1]);
 	join_kid();
 	note("kid: %s", early ? "to be killed early" : "to be killed at its end");
-	listen(fd[0], loop_now() + (early ? below(8) : 20000));
+	listen(fd[0], clock_real() + (early ? below(8) : 20000));
 	(void)kill(pid, SIGKILL); /* it is our child: it is there */
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		;
-	listen(fd[0], loop_now() + 1000);
+	listen(fd[0], clock_real() + 1000);
 	fd_close(&fd[0]);
 	ref_drop_client(KID, !early);
 	quiet();

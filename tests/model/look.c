@@ -8,13 +8,13 @@
 
 #define LOOK (CLIENTS - 2)	/* the client that looks */
 
-/* A letter that a request without a reply may have written. */
+/* A letter of the engine's last moments: what got a reply was written, where among the others is not known. */
 struct letter {
 	int topic, sub;
 	uint64_t seq;
 	struct why why;
 	unsigned attempts;
-	bool found;
+	bool sure, found;
 };
 static struct letter *letters;
 static size_t letters_count, letters_cap;
@@ -115,16 +115,34 @@ count(struct sub *s, struct tally *out)
 	*out = (struct tally){ 0 };
 	for (uint64_t n = ref_floor_lo(s); n <= w.topics[s->topic].published; n++) {
 		const struct num *x = &s->nums[n];
-		bool timed = x->what == NUM_WAITING || x->what == NUM_HELD;
+		bool timed = x->what == NUM_WAITING || x->what == NUM_HELD, pass = ref_may_pass(s, n);
 
 		if (x->what == NUM_SETTLED)
 			continue;
-		out->wanted += !x->unwanted;
-		out->unwanted += x->unwanted;
+		out->wanted += !pass;
+		out->unwanted += pass;
 		out->leased += x->what == NUM_LEASED || (x->what == NUM_HELD && x->due_lo > now);
-		out->delayed += x->what == NUM_WAITING && x->due_lo > now;
-		out->open += timed && x->due_lo <= now;
+		/* Whether a message itself says that it waits is known when it was looked at. */
+		out->delayed += x->what == NUM_WAITING && !x->own && x->due_lo > now;
+		out->open += (timed && (x->own || x->due_lo <= now)) || (w.crowded && pass);
 	}
+}
+
+/* All that has expired is counted when it is passed over: what is below the floor was. */
+static void
+check_expired(struct sub *s, const char *where, const struct sub_stat *st)
+{
+	uint64_t lo = s->expired, hi = s->expired;
+
+	for (uint64_t n = ref_floor_lo(s); n <= w.topics[s->topic].published; n++) {
+		const struct num *x = &s->nums[n];
+
+		if (!ref_is_over(s, n) || !ref_may_pass(s, n))
+			continue;
+		hi++;
+		lo += !x->unwanted && n < st->floor;
+	}
+	want(where, "expired", st->expired, lo, hi);
 }
 
 static uint64_t
@@ -153,7 +171,8 @@ check_sub(struct sub *s, const char *where)
 	want(where, "acked", st->acked, s->acked, s->acked);
 	want(where, "dead", st->dead, s->dead, s->dead);
 	want(where, "purged", st->purged, s->purged, s->purged);
-	want(where, "expired, dropped and damaged", st->expired + st->dropped + st->damaged, 0, 0);
+	check_expired(s, where, st);
+	want(where, "dropped and damaged", st->dropped + st->damaged, 0, 0);
 	want(where, "waiting and leased and delayed", st->waiting + st->leased + st->delayed, st->pending,
 	    st->pending);
 	if (s->start == INT64_MIN)
@@ -165,7 +184,7 @@ check_sub(struct sub *s, const char *where)
 		    (unsigned long long)sum, (unsigned long long)st->pending, (long long)st->start,
 		    (unsigned long long)ts->published);
 	want(where, "consumers", st->consumers, consumers(s), consumers(s));
-	want(where, "full", st->full, 0, 0);
+	want(where, "full", st->full, 0, w.crowded);
 }
 
 static void
@@ -272,6 +291,21 @@ look_take(void)
 	wire_wait(LOOK);
 }
 
+static void
+lost(struct sub *s, uint64_t n)
+{
+	static const char *const whats[] = { "ready", "leased", "waiting", "held", "settled" };
+	const struct sub_stat *st = &w.stat[s->topic].subs[s->name];
+	const struct num *x = &s->nums[n];
+
+	wrong("%s/%s: %llu is lost: it was %s%s, until %lld ms, expires in %lld ms; acked %llu, not %llu, "
+	    "dead %llu, not %llu, expired %llu", w.topics[s->topic].name, sub_names[s->name],
+	    (unsigned long long)n, whats[x->what], x->own ? " for itself" : "",
+	    (long long)(x->due_hi - loop_now()), (long long)(w.topics[s->topic].msgs[n].expires - loop_now()),
+	    (unsigned long long)st->acked, (unsigned long long)s->acked, (unsigned long long)st->dead,
+	    (unsigned long long)s->dead, (unsigned long long)st->expired);
+}
+
 /* What became of a number is known now: the subscription shows it as unsettled, or not. */
 static void
 resolve(struct sub *s, uint64_t n, bool there)
@@ -288,6 +322,8 @@ resolve(struct sub *s, uint64_t n, bool there)
 		if (letters[i].found && letters[i].topic == s->topic && letters[i].sub == s->name &&
 		    letters[i].seq == n)
 			l = &letters[i];
+	if (l == NULL && ref_is_over(s, n))
+		return; /* what has expired is not shown, whoever has it */
 	if (there && l != NULL)
 		wrong("%s/%s: %llu is dead, and is there still", topic, name, (unsigned long long)n);
 	if (!there && l != NULL)
@@ -295,7 +331,7 @@ resolve(struct sub *s, uint64_t n, bool there)
 	else if (!there && (x->maybe & MAYBE_ACKED) != 0)
 		ref_settle(s, n, PLACE_ACKED);
 	else if (!there)
-		wrong("%s/%s: %llu is lost", topic, name, (unsigned long long)n);
+		lost(s, n);
 	x->maybe = MAYBE_NOTHING;
 }
 
@@ -316,10 +352,10 @@ look_uncertain(struct sub *s)
 /* --- after a crash ------------------------------------------------------ */
 
 void
-maybe_letter(int t, int s, uint64_t seq, const struct why *y, unsigned attempts)
+maybe_letter(int t, int s, uint64_t seq, const struct why *y, unsigned attempts, bool sure)
 {
 	letters = grow(letters, letters_count, &letters_cap, letters_count + 1, sizeof *letters);
-	letters[letters_count++] = (struct letter){ t, s, seq, *y, attempts, false };
+	letters[letters_count++] = (struct letter){ t, s, seq, *y, attempts, sure, false };
 }
 
 static bool
@@ -368,6 +404,12 @@ look_learn(int t, uint64_t seq, const char *headers, size_t len)
 	const struct msg *from;
 	struct letter *l;
 
+	/* Those before it may not be due: they were published in this order. */
+	while (!is_dead_topic(t) && topic->published + 1 < seq && topic->maybe_count > 0) {
+		m.id = topic->maybe[0];
+		memmove(topic->maybe, topic->maybe + 1, --topic->maybe_count * sizeof *topic->maybe);
+		ref_publish(t, &m);
+	}
 	if (seq != topic->published + 1)
 		wrong("%s: %llu is there, and %llu is not", topic->name, (unsigned long long)seq,
 		    (unsigned long long)topic->published + 1);
@@ -414,16 +456,28 @@ learn_topic(int t)
 	topic->maybe_count = 0;
 }
 
-/* A kill takes what was not committed; a restart rounds what waits for its time. */
+/* A kill takes what was not committed; of what a full place has no room for the tries are not known. */
 static void
 crashed_num(struct num *x, bool killed)
 {
 	if (killed && x->changed > w.durable)
 		x->min = x->safe;
-	if (x->what == NUM_WAITING || x->what == NUM_HELD) {
-		x->due_lo = x->due_lo > 5 ? x->due_lo - 5 : 0;
-		x->due_hi += 5;
-	}
+	if (!w.crowded || x->what == NUM_SETTLED)
+		return;
+	if (x->what == NUM_WAITING && !x->own)
+		x->due_lo = 0;
+	x->min = x->safe = 0;
+	if (x->max == 0)
+		x->max = 1;
+}
+
+static void
+letters_are_found(void)
+{
+	for (size_t i = 0; i < letters_count; i++)
+		if (letters[i].sure && !letters[i].found)
+			wrong("%s/%s: the letter of %llu is lost", w.topics[letters[i].topic].name,
+			    sub_names[letters[i].sub], (unsigned long long)letters[i].seq);
 }
 
 static void
@@ -464,6 +518,7 @@ look_after_crash(bool killed)
 	wire_wait(CONTROL);
 	for (int t = 0; t < TOPICS; t++)
 		learn_topic(t);
+	letters_are_found();
 	each_sub(uncertain_sub, false);
 	letters_count = 0;
 	look_at_all();

@@ -14,9 +14,11 @@
  *	judge*.c what each reply must be, and does to the model
  *	look.c   the account: STAT, PEEK and READ beside the model
  *	engine.c the engine as a process: start, stop, kill
+ *	clock.c  the clock, which stands still until it is moved: also the engine's
  *	kid.c    a consumer in a process of its own, through libmess, to be killed
  *	ask.c    requests of publishers and consumers, at random
  *	play.c   the random program
+ *	crowd.c  thousands that are not due, between others
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -31,6 +33,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "clock.h"
 #include "place.h"
 #include "protocol.h"
 
@@ -55,6 +58,7 @@ struct num {
 	uint8_t what;		/* enum what */
 	uint8_t maybe;		/* enum maybe */
 	bool unwanted;		/* not for this subscription: skipped when it is looked at */
+	bool own;		/* WAITING: for the time that the message itself says */
 	int16_t owner;		/* LEASED: the client */
 	uint32_t min, max;	/* tries that count, before the one under way */
 	uint32_t safe;		/* of them, at least so many are on disk */
@@ -73,6 +77,7 @@ struct sub {
 	uint64_t low;		/* all below is settled */
 	int64_t start;
 	uint64_t acked, dead, purged;
+	uint64_t expired;	/* before it was moved */
 };
 
 /* The strings of a letter, by number; 0 for none. */
@@ -91,6 +96,12 @@ struct msg {
 	uint32_t nsec;
 	uint64_t first_sec;
 	uint32_t first_nsec;
+	uint64_t due, expires;	/* by loop_now; 0: it does not say */
+};
+
+/* What a publisher says of the message of an id: the time of day in nanoseconds, or 0. */
+struct times {
+	uint64_t due, expires;
 };
 
 struct topic_ref {
@@ -174,8 +185,12 @@ struct world {
 	struct client clients[CLIENTS];
 	struct topic_stat stat[TOPICS];
 	uint64_t ids;		/* given out */
+	struct times *times;	/* of each */
+	uint64_t times_cap;
+	bool crowded;		/* places may be full */
+	bool flying;		/* requests that a kill may leave without a reply */
+	bool ending;		/* the engine is gone: its last words are read */
 	uint32_t drains;	/* times that all sockets were found empty */
-	uint64_t drained;	/* when the last one began */
 	uint32_t stamp, durable;	/* changes of tries; all up to durable are on disk */
 	uint64_t steps, of;
 	uint64_t counts[64];	/* what was played */
@@ -211,6 +226,10 @@ uint64_t ref_floor_hi(struct sub *s);
 void ref_first(int t, uint64_t *lo, uint64_t *hi);
 void ref_tries(struct num *x, uint32_t min, uint32_t max);
 void ref_ready(struct num *x);
+void ref_anew(struct sub *s, uint64_t n);
+bool ref_is_over(const struct sub *s, uint64_t n);
+bool ref_may_pass(const struct sub *s, uint64_t n);
+void ref_tick(void);
 void ref_settle(struct sub *s, uint64_t n, enum place_count why);
 void ref_hand_out(int client, int t, uint64_t seq, uint64_t attempt);
 void ref_check_order(int t, int s, uint64_t lo, const char *what);
@@ -224,6 +243,8 @@ void voided_take(struct client *c, int t, int s, uint64_t n);
 uint64_t ref_backlog(int t);
 
 /* text.c */
+uint64_t text_new_id(void);
+void text_asked(uint64_t id, struct buf *out);
 void text_headers(const struct msg *m, int t, struct buf *out);
 size_t text_body(uint64_t id, char **out);
 void text_body_free(char *body);
@@ -254,11 +275,11 @@ void look_at_all(void);
 void look_after_crash(bool killed);
 void look_uncertain(struct sub *s);
 void look_learn(int t, uint64_t seq, const char *headers, size_t len);
-void maybe_letter(int t, int s, uint64_t seq, const struct why *y, unsigned attempts);
+void maybe_letter(int t, int s, uint64_t seq, const struct why *y, unsigned attempts, bool sure);
 
 /* engine.c */
 void engine_make_dir(void);
-void engine_remove_dir(void);
+void engine_end_dir(bool keep);
 void engine_start(void);
 void engine_end(int sig);
 void engine_say_log(void);
@@ -268,20 +289,31 @@ void kid_play(void);
 
 /* ask.c */
 #define BACKLOG 300		/* unsettled messages of a topic; then less is published */
+void pass_time(uint64_t ms);
 struct ask *play_ask(int client, enum verb verb, int t, int s);
 const char *topic_name(int t);
 uint64_t pick_held(int client, int t, int s);
 void play_stat(int client, int t);
 void flush_and_wait(int client);
 void play_publish_one(int client, int t);
+void play_publish_batch(int client, int t, uint64_t first, uint64_t count);
 void play_publish(int client);
 void play_take(int client, uint64_t n, bool now);
 void play_ack(int client, int t, int s, uint64_t n);
+void play_nack(int client, int t, int s, uint64_t n);
+void play_ack_some(int client, int t, int s);
 void play_settle_some(int client, int t, int s);
 void play_consume(int client);
 struct why some_why(void);
 
 /* play.c */
+void play_begin(void);
+void play_come(int client);
+void play_restart(int sig);
+void play_ack_all(int client);
 void play(uint64_t steps);
+
+/* crowd.c */
+void crowd_play(void);
 
 #endif

@@ -54,8 +54,8 @@ say_sub(int client, const char *topic, const struct role *r)
 }
 
 /* A STAT tells where those begin that are made by it. */
-static void
-come(int client)
+void
+play_come(int client)
 {
 	const struct role *r = &roles[client];
 
@@ -272,6 +272,7 @@ administer(void)
 static void
 burst_in_flight(void)
 {
+	w.flying = true;
 	for (uint64_t i = 0, n = below(4); i < n; i++) {
 		int client = 1 + (int)below(ROLES - 1);
 		const struct client *c = &w.clients[client];
@@ -281,7 +282,10 @@ burst_in_flight(void)
 		for (uint64_t k = 0; k < 4; k++) {
 			int m = (int)below((uint64_t)c->joins);
 
-			play_settle_some(client, c->joined[m].topic, c->joined[m].sub);
+			if (w.crowded)
+				play_ack_some(client, c->joined[m].topic, c->joined[m].sub);
+			else
+				play_settle_some(client, c->joined[m].topic, c->joined[m].sub);
 		}
 		(void)wire_flush(client); /* what it did is seen later */
 	}
@@ -290,6 +294,7 @@ burst_in_flight(void)
 		play_publish(CONTROL);
 		(void)wire_flush(CONTROL); /* likewise */
 	}
+	w.flying = false;
 }
 
 /*
@@ -300,6 +305,7 @@ burst_in_flight(void)
 static void
 last_words(bool killed)
 {
+	w.ending = true;
 	for (int i = 0; i < CLIENTS; i++) {
 		struct client *c = &w.clients[i];
 
@@ -310,14 +316,15 @@ last_words(bool killed)
 		for (size_t k = c->first; k < c->end; k++)
 			judge_unanswered(i, &c->asks[k]);
 	}
+	w.ending = false;
 	for (int i = 0; i < CLIENTS; i++) {
 		wire_close(i);
 		ref_drop_client(i, !killed);
 	}
 }
 
-static void
-restart(int sig)
+void
+play_restart(int sig)
 {
 	bool killed = sig == SIGKILL;
 
@@ -334,6 +341,49 @@ restart(int sig)
 	w.counts[killed ? 62 : 63]++;
 }
 
+/* --- time --------------------------------------------------------------- */
+
+/* Everybody has what was ready before; then, what is ready now. */
+void
+pass_time(uint64_t ms)
+{
+	clock_move(ms);
+	note("the clock: %llu ms", (unsigned long long)ms);
+	ref_tick();
+	quiet();
+}
+
+/* To the very moment at which one is due, or expires. */
+static void
+pass_to_one(int t)
+{
+	uint64_t n = w.topics[t].published - below(w.topics[t].published), now = loop_now();
+	const struct msg *m = &w.topics[t].msgs[n];
+
+	for (int i = 0; i < 50 && n < w.topics[t].published; i++, m = &w.topics[t].msgs[++n])
+		if (m->due > now || m->expires > now)
+			break;
+	if (m->expires > now && m->expires < now + 10000)
+		pass_time(m->expires - now);
+	else if (m->due > now && m->due < now + 10000)
+		pass_time(m->due - now);
+}
+
+static void
+pass_some_time(void)
+{
+	if (chance(10))
+		pass_to_one(some_topic());
+	else if (chance(30))
+		pass_time(1 + below(50));
+	else if (chance(5))
+		pass_time(below(2000));
+	else if (below(200) == 0)
+		pass_time(below(60000));
+	else if (below(2000) == 0)
+		pass_time(below(7200000));
+}
+
 /* --- the round ---------------------------------------------------------- */
 
 static void
@@ -345,7 +395,7 @@ step(void)
 		administer();
 		flush_and_wait(CONTROL);
 	} else if (w.clients[client].fd == -1) {
-		come(client);
+		play_come(client);
 	} else if (chance(3)) {
 		go(client);
 		w.counts[60]++;
@@ -355,16 +405,17 @@ step(void)
 	}
 	quiet();
 	if (chance(1) && chance(40))
-		restart(chance(50) ? SIGKILL : SIGTERM);
+		play_restart(chance(50) ? SIGKILL : SIGTERM);
 	if (chance(1)) {
 		kid_play();
 		w.counts[61]++;
 	}
+	pass_some_time();
 }
 
 /* All that a consumer has is acked. */
-static void
-ack_all(int client)
+void
+play_ack_all(int client)
 {
 	const struct client *c = &w.clients[client];
 	uint64_t n;
@@ -376,13 +427,13 @@ ack_all(int client)
 		}
 }
 
-/* Everybody takes what is ready, and acks it; what waits or is held is still there. */
+/* Everybody takes what is ready, and acks it. */
 static void
-finish(void)
+take_all(void)
 {
 	for (int i = 1; i < ROLES; i++) {
 		if (w.clients[i].fd == -1)
-			come(i);
+			play_come(i);
 		if (w.clients[i].fd == -1)
 			continue;
 		play_take(i, 100000, true);
@@ -390,23 +441,55 @@ finish(void)
 		quiet();
 	}
 	for (int i = 1; i < ROLES; i++)
-		ack_all(i);
+		play_ack_all(i);
 	look_at_all();
-	restart(SIGKILL);
-	restart(SIGTERM);
+}
+
+/* All that waited for its time came, and was settled. */
+static void
+nothing_is_left(int client)
+{
+	const struct client *c = &w.clients[client];
+
+	for (int i = 0; i < c->joins; i++) {
+		struct sub *s = sub_of(c->joined[i].topic, c->joined[i].sub);
+
+		if (ref_floor_hi(s) <= w.topics[s->topic].published)
+			wrong("%s/%s: %llu never came", w.topics[s->topic].name, sub_names[s->name],
+			    (unsigned long long)ref_floor_hi(s));
+	}
+}
+
+/* What waits or is held is still there; then its time comes. */
+static void
+finish(void)
+{
+	take_all();
+	play_restart(SIGKILL);
+	play_restart(SIGTERM);
+	pass_time((uint64_t)48 * 3600 * 1000);
+	take_all();
+	for (int i = 1; i < ROLES; i++)
+		nothing_is_left(i);
+}
+
+void
+play_begin(void)
+{
+	ref_begin();
+	engine_start();
+	for (int t = 0; t < MAINS - 1; t++)
+		play_publish_one(CONTROL, t);
+	flush_and_wait(CONTROL);
 }
 
 void
 play(uint64_t steps)
 {
 	w.of = steps;
-	ref_begin();
-	engine_start();
-	for (int t = 0; t < MAINS - 1; t++)
-		play_publish_one(CONTROL, t);
-	flush_and_wait(CONTROL);
+	play_begin();
 	for (int i = 1; i < ROLES; i++)
-		come(i);
+		play_come(i);
 	add_sub(0, S_KID);
 	flush_and_wait(CONTROL);
 	for (uint64_t i = 0; w.steps < steps; i++) {

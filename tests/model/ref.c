@@ -7,6 +7,8 @@
 
 #include "base/loop.h"
 
+#define TOGETHER_MS 10		/* what is due together goes out together */
+
 const char *const sub_names[SUBS] = { "default", "alone", "some", "pat", "multi", "kid" };
 static const char *const main_names[MAINS] = { "orders", "logs.a", "logs.b", "logs.c" };
 
@@ -88,11 +90,39 @@ is_wanted(const struct sub *s, const struct msg *m)
 	return s->name != S_SOME || is_dead_topic(s->topic) || text_kind(m->id) == 0;
 }
 
+/* Nobody has it, and it may wait for the time that it says. */
+void
+ref_anew(struct sub *s, uint64_t n)
+{
+	const struct msg *m = &w.topics[s->topic].msgs[n];
+	struct num *x = &s->nums[n];
+
+	ref_ready(x);
+	if (m->due <= loop_now() || x->unwanted)
+		return;
+	x->what = NUM_WAITING;
+	x->own = true;
+	x->due_lo = x->due_hi = m->due;
+}
+
 static void
 begin_num(struct sub *s, uint64_t n)
 {
-	s->nums[n] = (struct num){ .what = NUM_READY, .since = w.drains,
-		.unwanted = !is_wanted(s, &w.topics[s->topic].msgs[n]) };
+	s->nums[n] = (struct num){ .unwanted = !is_wanted(s, &w.topics[s->topic].msgs[n]) };
+	ref_anew(s, n);
+}
+
+/* What is moved says no times. */
+static void
+set_times(struct msg *m)
+{
+	const struct times *at = &w.times[m->id];
+
+	m->due = m->expires = 0;
+	if (m->to != -1 || m->sub != -1)
+		return;
+	m->due = at->due != 0 ? clock_boot_at(at->due) : 0;
+	m->expires = at->expires != 0 ? clock_boot_at(at->expires) : 0;
 }
 
 /* The next number has this message. */
@@ -105,6 +135,7 @@ ref_publish(int t, const struct msg *m)
 	topic->exists = true;
 	topic->msgs = grow(topic->msgs, n, &topic->cap, n + 1, sizeof *topic->msgs);
 	topic->msgs[n] = *m;
+	set_times(&topic->msgs[n]);
 	for (int s = 0; s < SUBS; s++) {
 		struct sub *sub = &topic->subs[s];
 
@@ -141,7 +172,29 @@ raise_low(struct sub *s)
 		s->low++;
 }
 
-/* The floor, if nothing that is unwanted was passed over. */
+/* It must not come any more. */
+bool
+ref_is_over(const struct sub *s, uint64_t n)
+{
+	uint64_t expires = w.topics[s->topic].msgs[n].expires;
+
+	return expires != 0 && expires <= loop_now();
+}
+
+/* Whoever looks for what is ready passes over it for good; what only waits may be looked at early. */
+bool
+ref_may_pass(const struct sub *s, uint64_t n)
+{
+	const struct num *x = &s->nums[n];
+
+	if (x->unwanted)
+		return x->what != NUM_SETTLED;
+	if (!ref_is_over(s, n) || x->what == NUM_SETTLED || x->what == NUM_LEASED)
+		return false;
+	return x->what == NUM_READY || x->own || x->due_lo <= loop_now();
+}
+
+/* The floor, if nothing that is unwanted or has expired was passed over. */
 uint64_t
 ref_floor_lo(struct sub *s)
 {
@@ -149,13 +202,13 @@ ref_floor_lo(struct sub *s)
 	return s->low;
 }
 
-/* The floor, if all that is unwanted was. */
+/* The floor, if all of it was. */
 uint64_t
 ref_floor_hi(struct sub *s)
 {
 	uint64_t n = ref_floor_lo(s);
 
-	while (n <= w.topics[s->topic].published && (s->nums[n].what == NUM_SETTLED || s->nums[n].unwanted))
+	while (n <= w.topics[s->topic].published && (s->nums[n].what == NUM_SETTLED || ref_may_pass(s, n)))
 		n++;
 	return n;
 }
@@ -211,6 +264,7 @@ ref_ready(struct num *x)
 	x->since = w.drains;
 	x->owner = -1;
 	x->token = 0;
+	x->own = false;
 }
 
 void
@@ -231,13 +285,16 @@ ref_settle(struct sub *s, uint64_t n, enum place_count why)
 
 /* Ready for so long that whatever was sent since had to come after it. */
 static bool
-was_ready(const struct num *x)
+was_ready(const struct sub *s, uint64_t n)
 {
-	if (x->unwanted)
+	const struct num *x = &s->nums[n];
+
+	/* In a full place what comes first is not what is new. */
+	if (w.crowded || ref_may_pass(s, n))
 		return false;
 	if (x->what == NUM_READY)
 		return x->since < w.drains;
-	return x->what == NUM_WAITING && x->due_hi + 50 < w.drained;
+	return false;
 }
 
 /* Nothing below lo was left behind. */
@@ -247,7 +304,7 @@ ref_check_order(int t, int s, uint64_t lo, const char *what)
 	struct sub *sub = sub_of(t, s);
 
 	for (uint64_t n = ref_floor_lo(sub); n < lo; n++)
-		if (was_ready(&sub->nums[n]))
+		if (was_ready(sub, n))
 			wrong("%s/%s: %s although %llu was ready before", w.topics[t].name, sub_names[s],
 			    what, (unsigned long long)n);
 }
@@ -300,11 +357,41 @@ ref_hand_out(int client, int t, uint64_t seq, uint64_t attempt)
 	x = num_of(sub, seq);
 	(void)snprintf(name, sizeof name, "%s/%s", w.topics[t].name, sub_names[s]); /* for people */
 	check_hand_out(name, x, seq, attempt);
+	if (ref_is_over(sub, seq))
+		wrong("%s: %llu came %llu ms after it expired", name, (unsigned long long)seq,
+		    (unsigned long long)(loop_now() - w.topics[t].msgs[seq].expires));
 	ref_tries(x, (uint32_t)attempt - 1, (uint32_t)attempt - 1);
 	x->what = NUM_LEASED;
 	x->owner = (int16_t)client;
 	x->maybe = MAYBE_NOTHING;
 	x->token = 0;
+	x->own = false;
+}
+
+/* --- time --------------------------------------------------------------- */
+
+static void
+tick_sub(struct sub *s, uint64_t now)
+{
+	for (uint64_t n = ref_floor_lo(s); n <= w.topics[s->topic].published; n++) {
+		struct num *x = &s->nums[n];
+
+		if ((x->what != NUM_WAITING && x->what != NUM_HELD) || x->due_hi + TOGETHER_MS > now)
+			continue;
+		if (x->what == NUM_HELD)
+			ref_tries(x, x->min + 1, x->max + 1);
+		ref_ready(x);
+	}
+}
+
+/* The clock was moved: what is due for so long that the engine's timer has run out is ready. */
+void
+ref_tick(void)
+{
+	for (int t = 0; t < TOPICS; t++)
+		for (int s = 0; s < SUBS; s++)
+			if (sub_of(t, s)->exists && !sub_of(t, s)->fresh)
+				tick_sub(sub_of(t, s), loop_now());
 }
 
 /* --- consumers ---------------------------------------------------------- */
@@ -361,7 +448,7 @@ ref_has_ready(const struct client *c)
 		struct sub *s = sub_of(c->joined[i].topic, c->joined[i].sub);
 
 		for (uint64_t n = ref_floor_lo(s); n <= w.topics[s->topic].published; n++)
-			if (s->nums[n].what == NUM_READY && !s->nums[n].unwanted)
+			if (s->nums[n].what == NUM_READY && !ref_may_pass(s, n))
 				return true;
 	}
 	return false;

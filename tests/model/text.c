@@ -51,6 +51,30 @@ text_body_free(char *body)
 	free(body);
 }
 
+/* --- what its publisher says -------------------------------------------- */
+
+/* Most soon, some in hours; a few before now. */
+static uint64_t
+some_time(void)
+{
+	static const uint64_t spans[] = { 300, 5000, 300000, 7200000 };
+	uint64_t k = below(100), ms = below(spans[k < 40 ? 0 : k < 80 ? 1 : k < 97 ? 2 : 3]);
+
+	return clock_wall() + ms * 1000000 + (chance(30) ? below(1000000) : 0) -
+	    (chance(5) ? (uint64_t)86400 * 1000000000 : 0);
+}
+
+uint64_t
+text_new_id(void)
+{
+	uint64_t id = w.ids++;
+	unsigned percent = id / 16 % 4 == 0 ? 70 : 8; /* neighbours that wait are kept together */
+
+	w.times = grow(w.times, id, &w.times_cap, w.ids, sizeof *w.times);
+	w.times[id] = (struct times){ chance(percent) ? some_time() : 0, chance(10) ? some_time() : 0 };
+	return id;
+}
+
 /* --- headers ------------------------------------------------------------ */
 
 static void
@@ -96,6 +120,35 @@ add_letter(const struct msg *m, int t, struct buf *out)
 	add(out, "Mess-Original-Topic: %s\n", w.topics[t - MAINS].name);
 }
 
+static void
+add_time(const char *prefix, const char *name, uint64_t at, struct buf *out)
+{
+	if (at != 0)
+		add(out, "%s%s: %llu.%09llu\n", prefix, name, (unsigned long long)at / 1000000000,
+		    (unsigned long long)at % 1000000000);
+}
+
+static void
+add_own(const char *prefix, uint64_t id, struct buf *out)
+{
+	add_time(prefix, "Due", w.times[id].due, out);
+	add_time(prefix, "Expires", w.times[id].expires, out);
+}
+
+static void
+add_kind(uint64_t id, struct buf *out)
+{
+	add(out, "Kind: %c\n", text_kind(id) == 0 ? 'a' : 'b');
+}
+
+/* The headers as they are published. */
+void
+text_asked(uint64_t id, struct buf *out)
+{
+	add_own("Mess-Ask-", id, out);
+	add_kind(id, out);
+}
+
 /* All of a message's headers, as it must have them. */
 void
 text_headers(const struct msg *m, int t, struct buf *out)
@@ -111,7 +164,9 @@ text_headers(const struct msg *m, int t, struct buf *out)
 		    (unsigned long long)m->first_seq, (unsigned long long)m->first_sec, m->first_nsec);
 	if (m->sub != -1)
 		add(out, "Mess-Original-Uid: %u\nMess-Original-Gid: %u\n", getuid(), getgid());
-	add(out, "Kind: %c\n", text_kind(m->id) == 0 ? 'a' : 'b');
+	if (!moved)
+		add_own("Mess-", m->id, out);
+	add_kind(m->id, out);
 }
 
 /* --- what came ---------------------------------------------------------- */
