@@ -104,6 +104,13 @@ monotonic_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+bool
+journal_is_sick(const struct journal *j)
+{
+	/* A directory's sync, or a new file's, tells as much of the disk as a commit's. */
+	return j->sick || fs_sync_has_failed();
+}
+
 /* --- gathering ---------------------------------------------------------- */
 
 static void
@@ -260,7 +267,7 @@ checkpoint_done(void *arg)
 	}
 	h->files_count = 0;
 	/* Sick already: what waits was to follow a commit that may not have been. */
-	if (h->failed || h->journal->sick) {
+	if (h->failed || journal_is_sick(h->journal)) {
 		h->journal->sick = true;
 		return;
 	}
@@ -315,7 +322,7 @@ turn(struct journal *j)
 	uint64_t now_ms = monotonic_us() / 1000;
 
 	work_wait(j->work, &h->checkpoint);
-	if (j->sick)
+	if (journal_is_sick(j))
 		return MESS_SICK;
 	/* Without room on the disk the old size does too. */
 	if (wanted_size(j, h, now_ms) > h->size &&
@@ -337,7 +344,7 @@ turn(struct journal *j)
 enum mess_err
 journal_checkpoint(struct journal *j)
 {
-	if (j->sick)
+	if (journal_is_sick(j))
 		return MESS_SICK;
 	/* The other half's entries are still live: its end brings the next call. */
 	if (j->half[!j->active].checkpoint.pending)
@@ -459,7 +466,7 @@ journal_commit(struct journal *j)
 
 	if (journal_is_empty(j))
 		return MESS_OK;
-	if (j->sick)
+	if (journal_is_sick(j))
 		err = MESS_SICK;
 	else if (j->at + journal_aligned(j->used) > j->half[j->active].size)
 		err = turn(j);
@@ -477,12 +484,6 @@ journal_commit(struct journal *j)
 		j->times[j->commits++ % TIMES] = (uint32_t)(monotonic_us() - began);
 	forget_entry(j);
 	return err;
-}
-
-bool
-journal_is_sick(const struct journal *j)
-{
-	return j->sick;
 }
 
 void
@@ -606,11 +607,11 @@ journal_drain(struct journal *j)
 		struct half *h = &j->half[j->active ^ (i == 0)];
 
 		work_wait(j->work, &h->checkpoint);
-		if (!j->sick && h->live) {
+		if (!journal_is_sick(j) && h->live) {
 			work_give(j->work, &h->checkpoint);
 			work_wait(j->work, &h->checkpoint);
 		}
-		if (!j->sick)
+		if (!journal_is_sick(j))
 			run_after(h);
 	}
 	/* The active half's line is retired: what comes after goes to the other, under a new key. */

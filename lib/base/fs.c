@@ -9,11 +9,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "fd.h"
+
+static atomic_bool sync_failed;	/* for good: only a restart recovers what is on the disk */
 
 int
 fs_open(int dir, const char *path, int flags, mode_t mode)
@@ -156,7 +159,18 @@ fs_move(int from, const char *name, int to, const char *newname)
 enum mess_err
 fs_sync(int fd)
 {
-	return fsync(fd) == 0 ? MESS_OK : MESS_IO;
+	if (fsync(fd) == 0)
+		return MESS_OK;
+	/* Without room the file that was made goes again, and nothing was lost. */
+	if (errno != ENOSPC && errno != EDQUOT)
+		atomic_store(&sync_failed, true);
+	return MESS_IO;
+}
+
+bool
+fs_sync_has_failed(void)
+{
+	return atomic_load(&sync_failed);
 }
 
 enum mess_err

@@ -45,6 +45,11 @@ NODISCARD enum mess_err fs_move(int from, const char *name, int to, const char *
 
 /* fsync of a directory or file: MESS_IO when it fails, whatever errno says. */
 NODISCARD enum mess_err fs_sync(int fd);
+/*
+ * Has one of this process, in any thread, for another reason than room?  The
+ * next one may say that all is well, and the disk have the old bytes.
+ */
+bool fs_sync_has_failed(void);
 
 /*
  * Replace the file dir/name as a whole: written beside it, synced, renamed,
