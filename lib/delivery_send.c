@@ -5,6 +5,7 @@
  */
 #include "delivery_private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "base/fd.h"
@@ -118,6 +119,13 @@ send_head(struct member *m, uint64_t count, uint64_t bytes, uint32_t tries)
 	    (unsigned long long)count, (unsigned long long)bytes, (unsigned long)tries + 1);
 }
 
+/* No file, or none of ours, has the name; any other failure may pass, and costs no message. */
+static bool
+is_missing(int error)
+{
+	return error == ENOENT || error == ELOOP || error == EXDEV || error == ENOTDIR;
+}
+
 static enum mess_err
 open_body(const struct member *m, const struct log_run *run, struct journal_file **out)
 {
@@ -129,10 +137,14 @@ open_body(const struct member *m, const struct log_run *run, struct journal_file
 
 	segment_name(run->first, BODY_SUFFIX, name);
 	if ((err = fs_open_file(log_cur(l), name, O_RDONLY, &fd)) != MESS_OK)
-		return err;
-	if (fstat(fd, &st) == -1 || (uint64_t)st.st_size != run->record.body_len) {
+		return err == MESS_SYSTEM && is_missing(errno) ? MESS_CORRUPT : err;
+	if (fstat(fd, &st) == -1)
+		err = err_from_errno();
+	else if ((uint64_t)st.st_size != run->record.body_len)
+		err = MESS_CORRUPT;
+	if (err != MESS_OK) {
 		fd_close(&fd);
-		return MESS_CORRUPT;
+		return err;
 	}
 	return (*out = journal_file_new(fd, log_name(l))) == NULL ? MESS_LIMIT : MESS_OK;
 }
@@ -174,7 +186,7 @@ send_run(struct member *m, const struct log_run *run, uint32_t tries)
 
 	if (run->apart) {
 		err = send_apart(m, run, tries);
-		if (err == MESS_CORRUPT || err == MESS_SYSTEM)
+		if (err == MESS_CORRUPT)
 			return lost_body(m, run, &h.run);
 		if (err != MESS_OK)
 			return err;
