@@ -44,22 +44,25 @@ journal_write_line(int fd, const unsigned char *key, uint64_t first)
 	return fd_pwrite_all(fd, line, (size_t)n, 0);
 }
 
-bool
+enum mess_err
 journal_read_line(int fd, unsigned char *key, uint64_t *first)
 {
 	char line[LINE_LEN + 1] = "", hex[33];
 	unsigned long long number, sum;
 	int end = 0;
+	ssize_t n;
 
-	if (fd_pread_full(fd, line, LINE_LEN, 0) != LINE_LEN ||
+	if ((n = fd_pread_full(fd, line, LINE_LEN, 0)) == -1)
+		return MESS_IO;
+	if (n != LINE_LEN ||
 	    sscanf(line, "messjournal1 %32[0-9a-f] %20llu %n%16llx\n", hex, &number, &end, &sum) != 3 ||
 	    XXH3_64bits(line, (size_t)end) != sum)
-		return false;
+		return MESS_CORRUPT;
 	for (int i = 0; i < JOURNAL_ID_LEN; i++)
 		if (sscanf(hex + 2 * i, "%2hhx", &key[i]) != 1)
-			return false;
+			return MESS_CORRUPT;
 	*first = number;
-	return true;
+	return MESS_OK;
 }
 
 enum mess_err

@@ -22,8 +22,8 @@ NODISCARD enum mess_err journal_open_dir(int spool, int *out);
 
 /* A half's first line; not synced.  -1 with errno. */
 int journal_write_line(int fd, const unsigned char *key, uint64_t first);
-/* False for a retired or torn line: then the half has nothing to say. */
-bool journal_read_line(int fd, unsigned char *key, uint64_t *first);
+/* MESS_CORRUPT for a retired or torn line: then the half has nothing to say. */
+NODISCARD enum mess_err journal_read_line(int fd, unsigned char *key, uint64_t *first);
 /* The half's entries are forgotten, durably. */
 NODISCARD enum mess_err journal_retire(int fd);
 

@@ -142,7 +142,6 @@ map_half(int dir, const char *name, struct mapped *out, int *out_fd)
 	AUTO_FD int fd = -1;
 	struct stat st;
 	enum mess_err err;
-	char first;
 
 	*out = (struct mapped){ 0 };
 	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1 && errno == ENOENT)
@@ -151,10 +150,11 @@ map_half(int dir, const char *name, struct mapped *out, int *out_fd)
 		return err;
 	if (fstat(fd, &st) == -1)
 		return err_from_errno();
-	/* A first line that cannot be read is not one that says nothing. */
-	if (pread(fd, &first, 1, 0) == -1)
-		return MESS_IO;
-	if (st.st_size < JOURNAL_LINE_BLOCK + JOURNAL_HEAD_LEN || !journal_read_line(fd, out->key, &out->first)) {
+	err = journal_read_line(fd, out->key, &out->first);
+	/* A first line that cannot be read is not one that says nothing: retired, its entries would be lost. */
+	if (err != MESS_OK && err != MESS_CORRUPT)
+		return err;
+	if (err != MESS_OK || st.st_size < JOURNAL_LINE_BLOCK + JOURNAL_HEAD_LEN) {
 		*out_fd = TAKE(fd, -1);
 		return MESS_OK;
 	}

@@ -11,6 +11,7 @@
 #include "log.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
@@ -62,9 +63,11 @@ state_read(struct log *l, uint64_t *tail)
 {
 	char p[STATE_LEN];
 
-	if (fd_pread_full(l->state->fd, p, sizeof p, 0) != STATE_LEN)
-		return MESS_CORRUPT;
-	if (memcmp(p, STATE_MAGIC, 8) != 0 || le32_get(p + 8) != STATE_LEN ||
+	ssize_t n = fd_pread_full(l->state->fd, p, sizeof p, 0);
+
+	if (n == -1)
+		return MESS_IO;
+	if (n != STATE_LEN || memcmp(p, STATE_MAGIC, 8) != 0 || le32_get(p + 8) != STATE_LEN ||
 	    memcmp(p + 16, l->name.id, JOURNAL_ID_LEN) != 0 ||
 	    le64_get(p + STATE_LEN - 8) != XXH3_64bits(p, STATE_LEN - 8))
 		return MESS_CORRUPT;
@@ -324,16 +327,21 @@ log_close(struct log *l)
 	free(l);
 }
 
-bool
-log_is_incarnation(int dir, const unsigned char *id)
+enum mess_err
+log_check_incarnation(int dir, const unsigned char *id)
 {
 	AUTO_FD int fd = -1;
+	enum mess_err err;
 	char p[32];
+	ssize_t n;
 
+	if ((err = fs_open_file(dir, STATE_FILE, O_RDONLY, &fd)) != MESS_OK)
+		return err == MESS_SYSTEM && errno == ENOENT ? MESS_CORRUPT : err;
+	if ((n = fd_pread_full(fd, p, sizeof p, 0)) == -1)
+		return MESS_IO;
 	/* These bytes never change, so they are right even where the block is torn. */
-	return fs_open_file(dir, STATE_FILE, O_RDONLY, &fd) == MESS_OK &&
-	    fd_pread_full(fd, p, sizeof p, 0) == sizeof p && memcmp(p, STATE_MAGIC, 8) == 0 &&
-	    memcmp(p + 16, id, JOURNAL_ID_LEN) == 0;
+	return n == sizeof p && memcmp(p, STATE_MAGIC, 8) == 0 &&
+	    memcmp(p + 16, id, JOURNAL_ID_LEN) == 0 ? MESS_OK : MESS_CORRUPT;
 }
 
 enum mess_err

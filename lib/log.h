@@ -40,8 +40,11 @@ NODISCARD enum mess_err log_open(struct store *s, int dir, const struct journal_
 /* What was appended must have been committed; waits for the helper. */
 void log_close(struct log *l);
 
-/* For recovery: is this the topic's incarnation, and the file of an entry. */
-bool log_is_incarnation(int dir, const unsigned char *id);
+/*
+ * For recovery: is this the topic's incarnation, and the file of an entry.
+ * MESS_CORRUPT: it is another, or none; any other error may pass.
+ */
+NODISCARD enum mess_err log_check_incarnation(int dir, const unsigned char *id);
 NODISCARD enum mess_err log_open_file(int dir, const struct journal_name *name, int *out);
 
 /*

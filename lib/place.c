@@ -300,9 +300,10 @@ place_read(int fd, struct place *out)
 
 	if (mem == NULL)
 		return MESS_LIMIT;
-	/* What is missing does not check either. */
+	/* What is missing does not check either; what cannot be read may be as it was. */
 	memset(mem, 0, PLACE_SIZE);
-	(void)fd_pread_full(fd, mem, PLACE_SIZE, 0); /* likewise */
+	if (fd_pread_full(fd, mem, PLACE_SIZE, 0) == -1)
+		return MESS_IO;
 	if ((err = parse(mem, &p)) == MESS_OK)
 		err = read_tail(mem + MATCH_AT, &p);
 	if (err == MESS_OK) {
@@ -320,13 +321,15 @@ place_read(int fd, struct place *out)
 	return err;
 }
 
-bool
-place_is(int fd, uint64_t id)
+enum mess_err
+place_check_id(int fd, uint64_t id)
 {
 	char p[16];
+	ssize_t n = fd_pread_full(fd, p, sizeof p, 0);
 
-	return fd_pread_full(fd, p, sizeof p, 0) == sizeof p && memcmp(p, MAGIC, 8) == 0 &&
-	    le64_get(p + 8) == id;
+	if (n == -1)
+		return MESS_IO;
+	return n == sizeof p && memcmp(p, MAGIC, 8) == 0 && le64_get(p + 8) == id ? MESS_OK : MESS_CORRUPT;
 }
 
 enum mess_err

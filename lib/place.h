@@ -79,8 +79,11 @@ bool place_was_removed(int topic_dir, uint64_t id);
 NODISCARD enum mess_err place_raise(struct place *p);
 NODISCARD enum mess_err place_forget(struct place *p, uint64_t below, enum place_count why);
 
-/* For recovery: does the file have this id?  Right also where the block is torn. */
-bool place_is(int fd, uint64_t id);
+/*
+ * For recovery: does the file have this id?  MESS_CORRUPT: another, or none;
+ * right also where the block is torn.  Any other error may pass.
+ */
+NODISCARD enum mess_err place_check_id(int fd, uint64_t id);
 
 /* Ranges that must be on disk. */
 size_t place_must(const struct place *p);

@@ -107,20 +107,19 @@ open_topic_file(int spool, const struct journal_name *name, int *out)
 	if ((err = name_check_topic(name->topic, NULL)) != MESS_OK ||
 	    (err = fs_open_dir(spool, name->topic, &topic)) != MESS_OK)
 		return err;
-	if (!log_is_incarnation(topic, name->id))
-		return MESS_CORRUPT;
+	/* One that cannot be read is not another: its entries would be let go. */
+	if ((err = log_check_incarnation(topic, name->id)) != MESS_OK)
+		return err;
 	if (name->kind == JOURNAL_IDS)
 		return ids_open_file(topic, name->first, out);
 	if (name->kind != JOURNAL_PLACE)
 		return log_open_file(topic, name, out);
-	err = place_open_file(topic, name->sub, &fd);
-	if ((err == MESS_NOSUB || (err == MESS_OK && !place_is(fd, name->first))) &&
-	    place_was_removed(topic, name->first))
+	if ((err = place_open_file(topic, name->sub, &fd)) == MESS_OK)
+		err = place_check_id(fd, name->first);
+	if ((err == MESS_NOSUB || err == MESS_CORRUPT) && place_was_removed(topic, name->first))
 		return MESS_NOTOPIC; /* nothing of it is wanted */
 	if (err != MESS_OK)
 		return err;
-	if (!place_is(fd, name->first))
-		return MESS_CORRUPT;
 	*out = TAKE(fd, -1);
 	return MESS_OK;
 }
