@@ -389,6 +389,7 @@ engine_new(const struct engine_setup *setup, struct engine **out)
 	e->host.handler = &request_handler;
 	e->host.acl = setup->acl;
 	e->host.security = setup->security;
+	minfree_init(&e->host.minfree, setup->spool);
 	e->host.body_max = setup->acl.personal ? LIMIT_BODY_PERSONAL : LIMIT_BODY_SYSTEM;
 	TAILQ_INIT(&e->host.sessions);
 	TAILQ_INIT(&e->host.touched);

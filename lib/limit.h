@@ -13,6 +13,9 @@
 #define LIMIT_CONNECTIONS_UID 256	/* of one uid, in a system spool */
 #define LIMIT_CONNECTS_UID 1000		/* of one uid, a second */
 #define LIMIT_SPOOL_BYTES_UID ((uint64_t)1024 * 1024 * 1024)	/* kept in topics of one uid */
+#define LIMIT_FREE_PART 20		/* of a system spool's disk stays free, in parts, */
+#define LIMIT_FREE_BYTES ((uint64_t)256 * 1024 * 1024)	/* or so much, */
+#define LIMIT_FREE_INODES 1024		/* and so many; whichever is less */
 #define LIMIT_TOPICS_UID 256		/* of one uid */
 #define LIMIT_SUBSCRIPTIONS_UID 4096	/* one uid's own */
 #define LIMIT_MEMORY_UID ((uint64_t)8 * 1024 * 1024)	/* of the engine's, for one uid */

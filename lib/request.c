@@ -36,6 +36,23 @@ announce(struct session *s, struct topic *t)
 	return err;
 }
 
+/* Its owner may have one more, and the disk takes one more; or the error was replied. */
+static enum mess_err
+has_room_for_topic(struct session *s)
+{
+	char text[LIMITS_TEXT > MINFREE_WHY ? LIMITS_TEXT : MINFREE_WHY];
+	enum mess_err err = MESS_OK;
+
+	if (!limits_has_room(s->user, LIMITED_TOPICS, 1)) {
+		(void)limits_text(s->user, LIMITED_TOPICS, text);
+		err = MESS_LIMIT;
+	} else if (!s->host->acl.personal && !minfree_has_room(&s->host->minfree, 0, text))
+		err = MESS_FULL;
+	if (err != MESS_OK)
+		session_error(s, err, "%s", text);
+	return err;
+}
+
 enum mess_err
 request_make_topic(struct session *s, const char *name, const struct conf_topic *settings,
     struct topic **out)
@@ -44,7 +61,6 @@ request_make_topic(struct session *s, const char *name, const struct conf_topic 
 		.admin = acl_is_admin(&s->host->acl, &s->who) };
 	struct acl_object object = { .name = name };
 	const char *login, *why;
-	char text[LIMITS_TEXT];
 	struct acl_verdict v;
 	enum mess_err err;
 
@@ -58,10 +74,8 @@ request_make_topic(struct session *s, const char *name, const struct conf_topic 
 		request_may_not_create(s);
 		return MESS_DENIED;
 	}
-	if (!limits_has_room(s->user, LIMITED_TOPICS, 1)) {
-		session_error(s, MESS_LIMIT, "%s", limits_text(s->user, LIMITED_TOPICS, text));
-		return MESS_LIMIT;
-	}
+	if ((err = has_room_for_topic(s)) != MESS_OK)
+		return err;
 	login = auth_login(s->who.peer.uid);
 	making.login = login[0] == '\0' ? "-" : login;
 	err = topic_make(s->host->topics, &making, out);

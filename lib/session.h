@@ -17,6 +17,7 @@
 #include "delivery.h"
 #include "input.h"
 #include "intake.h"
+#include "minfree.h"
 #include "user_limits.h"
 #include "quota.h"
 #include "retention.h"
@@ -51,6 +52,7 @@ struct session_host {
 	struct acl acl;
 	struct limits *limits;
 	struct quota *quota;		/* NULL in a personal spool */
+	struct minfree minfree;		/* of a system spool's disk */
 	struct audit *audit;		/* NULL: a personal spool */
 	struct session_asked asked;
 	uint64_t body_max;

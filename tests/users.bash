@@ -16,7 +16,8 @@
 
 : "${DELIVERD_LOG:=}"
 
-# Make them, and start the engine with the rules on standard input.
+# Make them, and start the engine with the rules on standard input; the spool
+# is on a disk of its own where SPOOL_DISK has options of one (size=64m).
 users_start() {
 	local name id
 
@@ -35,15 +36,18 @@ users_start() {
 	done
 	printf '%s\n' ops:x:6201:alice shop:x:6202:bob analytics:x:6203:carol >>"$LAND/etc/group"
 
+	install -d -o 6100 -g 6100 -m 0755 "$LAND/run"
+	install -d -o 6100 -g 6100 -m 0700 "$LAND/spool"
 	# shellcheck disable=SC2016 # the inner shell's
 	unshare --mount --propagation private sh -c '
 		mount --bind "$1/etc/passwd" /etc/passwd && mount --bind "$1/etc/group" /etc/group &&
-		: >"$1/ready" && exec sleep infinity' sh "$LAND" 3>&- &
+		if [ "$2" ]; then
+			mount -t tmpfs -o "mode=0700,uid=6100,gid=6100,$2" spool "$1/spool" || exit
+		fi
+		: >"$1/ready" && exec sleep infinity' sh "$LAND" "${SPOOL_DISK:-}" 3>&- &
 	LAND_PID=$!
 	wait_for "$MESS_PATIENCE" test -e "$LAND/ready"
 
-	install -d -o 6100 -g 6100 -m 0755 "$LAND/run"
-	install -d -o 6100 -g 6100 -m 0700 "$LAND/spool"
 	users_write_rules
 	unset MESS_SPOOL
 	export MESS_SOCKET=$LAND/run/mess.sock
