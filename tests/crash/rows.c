@@ -127,7 +127,7 @@ see_half(const struct rows *r, const char *path)
 		meet(r, "J1");
 		return false;
 	}
-	if (!journal_read_line(fd, key, &first)) {
+	if (journal_read_line(fd, key, &first) != MESS_OK) {
 		meet(r, "J3");
 		return false;
 	}
