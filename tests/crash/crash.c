@@ -99,8 +99,9 @@ main_check(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	/* At once: no child, as a leak checker is, can begin in a process namespace that has ended. */
 	if (argc >= 2 && strcmp(argv[1], "record") == 0)
-		return main_record(argc - 1, argv + 1);
+		_exit(main_record(argc - 1, argv + 1));
 	if (argc >= 2 && strcmp(argv[1], "check") == 0)
 		return main_check(argc - 1, argv + 1);
 	if (argc == 4 && strcmp(argv[1], "body") == 0) {
