@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What each user has, and may have.
- *
- * A rate is a bucket that holds a second's worth: it fills with time, and
- * what is done is taken out.
  */
 #include "user_limits.h"
 
@@ -12,11 +9,7 @@
 #include <string.h>
 
 #include "base/loop.h"
-
-struct bucket {
-	int64_t left;		/* below 0: what was taken in one go is made up for */
-	uint64_t filled_ms;
-};
+#include "bucket.h"
 
 struct limits_user {
 	struct limits *all;
@@ -265,48 +258,17 @@ limits_recharge(struct limits_user *u, enum limit_name what, uint64_t was, uint6
 
 /* --- rates -------------------------------------------------------------- */
 
-static void
-fill(struct limits_user *u, enum limit_name what)
-{
-	uint64_t now = loop_now(), passed;
-	struct bucket *b = &u->bucket[what];
-	int64_t most = most_of(u, what), more;
-
-	passed = now - b->filled_ms;
-	if (b->filled_ms == 0)
-		b->left = most;
-	else {
-		/* Longer than an hour is an hour: nothing is owed that long. */
-		passed = passed < 3600 * 1000 ? passed : 3600 * 1000;
-		more = most / 1000 * (int64_t)passed + most % 1000 * (int64_t)passed / 1000;
-		if (more == 0)
-			return; /* the time is not lost: it counts when it is enough for one */
-		b->left = more < most - b->left ? b->left + more : most;
-	}
-	b->filled_ms = now;
-}
-
 bool
 limits_spend(struct limits_user *u, enum limit_name what, uint64_t n)
 {
-	struct bucket *b = &u->bucket[what];
-
-	if (u->value[what] == LIMIT_NONE)
-		return true;
-	fill(u, what);
-	if (b->left <= 0 || (n > (uint64_t)b->left && b->left < most_of(u, what)))
-		return false;
-	b->left -= n < INT64_MAX / 4 ? (int64_t)n : INT64_MAX / 4;
-	return true;
+	return u->value[what] == LIMIT_NONE || bucket_spend(&u->bucket[what], most_of(u, what), loop_now(), n);
 }
 
 void
 limits_owe(struct limits_user *u, enum limit_name what, uint64_t n)
 {
-	if (u->value[what] == LIMIT_NONE)
-		return;
-	fill(u, what);
-	u->bucket[what].left -= n < (uint64_t)most_of(u, what) ? (int64_t)n : most_of(u, what);
+	if (u->value[what] != LIMIT_NONE)
+		bucket_owe(&u->bucket[what], most_of(u, what), loop_now(), n);
 }
 
 uint64_t
@@ -314,8 +276,7 @@ limits_wait_ms(struct limits_user *u, enum limit_name what)
 {
 	if (u->value[what] == LIMIT_NONE)
 		return 0;
-	fill(u, what);
-	if (u->bucket[what].left > 0)
+	if (bucket_fill(&u->bucket[what], most_of(u, what), loop_now()) > 0)
 		return 0;
 	return u->value[what] > 1000 ? 1 : u->value[what] == 0 ? 1000 : 1000 / u->value[what] + 1;
 }
@@ -326,10 +287,10 @@ limits_text(const struct limits_user *u, enum limit_name what, char *text)
 	const struct limit_kind *k = &limit_kinds[what];
 
 	if (k->rate)
-		(void)snprintf(text, LIMITS_TEXT, "limit %s: a user has at most %llu %s", k->word,
+		(void)snprintf(text, LIMITS_TEXT, "%s: a user has at most %llu %s", k->word,
 		    (unsigned long long)u->value[what], k->unit); /* fits */
 	else
-		(void)snprintf(text, LIMITS_TEXT, "limit %s: a user has at most %llu %s; you have %llu", k->word,
+		(void)snprintf(text, LIMITS_TEXT, "%s: a user has at most %llu %s; you have %llu", k->word,
 		    (unsigned long long)u->value[what], k->unit, (unsigned long long)u->used[what]); /* fits */
 	return text;
 }

@@ -54,7 +54,7 @@ void limits_owe(struct limits_user *u, enum limit_name what, uint64_t n);
 /* When something can be spent again, in ms from now; 0: now. */
 uint64_t limits_wait_ms(struct limits_user *u, enum limit_name what);
 
-/* "connections: at most 256 connections at once of one user", the limit and what there is of it. */
+/* "connections: a user has at most 256 connections at once; you have 256". */
 #define LIMITS_TEXT 160
 const char *limits_text(const struct limits_user *u, enum limit_name what, char *text);
 

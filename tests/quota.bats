@@ -24,7 +24,7 @@ teardown() {
 	done
 	wait_for "$MESS_PATIENCE" stat_says t consumers 3
 	run -75 as bob mess-sub -e t
-	assert_output --partial 'limit connections: a user has at most 3 connections at once; you have 3'
+	assert_output --partial 'connections: a user has at most 3 connections at once; you have 3'
 	as carol mess-sub -e t
 	as root mess-sub -e t
 	# shellcheck disable=SC2154 # set by eval
@@ -50,7 +50,7 @@ stat_says() {
 		as bob mess-pub -q -m x t 2>>said || refused=$((refused + 1))
 	done
 	assert [ "$refused" -gt 0 ]
-	grep -q 'limit connects: a user has at most 5 new connections a second' said
+	grep -q 'connects: a user has at most 5 new connections a second' said
 	as carol mess-pub -m x t
 }
 
@@ -61,7 +61,7 @@ stat_says() {
 	E
 	as root mess-topic create t --publish bob,carol,alice
 	run -75 as bob mess-pub -l t < <(seq 5000)
-	assert_output --partial 'limit messages: a user has at most 100 messages a second'
+	assert_output --partial 'messages: a user has at most 100 messages a second'
 	[[ $output =~ ([0-9]+)\ messages\ are\ durable ]]
 	n=${BASH_REMATCH[1]}
 	assert [ "$n" -lt 5000 ]
@@ -70,7 +70,7 @@ stat_says() {
 	head -c 200000 /dev/zero >zeros
 	as carol mess-pub t <zeros || :
 	run -75 as carol mess-pub t <zeros
-	assert_output --partial 'limit bytes: a user has at most 10240 bytes a second'
+	assert_output --partial 'bytes: a user has at most 10240 bytes a second'
 	as alice mess-pub -l t < <(seq 5000)
 }
 
@@ -97,7 +97,7 @@ stat_says() {
 	as bob mess-topic create user.bob.a
 	as bob mess-topic create user.bob.b
 	run -75 as bob mess-topic create user.bob.c
-	assert_output --partial 'limit topics: a user has at most 2 topics; you have 2'
+	assert_output --partial 'topics: a user has at most 2 topics; you have 2'
 	as carol mess-topic create user.carol.a
 	as bob mess-topic delete user.bob.a
 	as bob mess-topic create user.bob.c
@@ -106,7 +106,7 @@ stat_says() {
 	as bob mess-sub -q -e -s one t
 	as bob mess-sub -q -e -s two t
 	run -75 as bob mess-sub -q -e -s three t
-	assert_output --partial 'limit subscriptions: a user has at most 2 subscriptions of their own; you have 2'
+	assert_output --partial 'subscriptions: a user has at most 2 subscriptions of their own; you have 2'
 	as carol mess-sub -q -e -s three t
 	# What is there is counted after a restart, too.
 	deliverd_stop
@@ -128,7 +128,7 @@ refuses_third() {
 	as bob mess-topic create user.bob.t
 	as bob mess-pub -l user.bob.t < <(seq 10)
 	run -75 as bob mess-pub -m more user.bob.t
-	assert_output --partial 'limit spool-messages: a user has at most 10 messages kept in their topics; you have 10'
+	assert_output --partial 'spool-messages: a user has at most 10 messages kept in their topics; you have 10'
 	as bob mess-sub -n 3 -q user.bob.t >/dev/null
 	as bob mess-pub -l user.bob.t < <(seq 3)
 	run -75 as bob mess-pub -m more user.bob.t
@@ -139,7 +139,7 @@ refuses_third() {
 	as carol mess-topic create user.carol.t
 	as carol mess-pub user.carol.t <zeros
 	run -75 as carol mess-pub user.carol.t <zeros
-	assert_output --partial 'limit spool-bytes'
+	assert_output --partial 'spool-bytes: a user'
 	# Many topics are no more room.
 	as carol mess-topic create user.carol.u
 	run -75 as carol mess-pub user.carol.u <zeros
@@ -158,7 +158,7 @@ refuses_third() {
 	{ printf 'HELLO 1\nPUBS t 1 4000000\n'; head -c 3900000 /dev/zero; } >half
 	run as mallory timeout 20 socat -t 5 - "UNIX-CONNECT:$LAND/run/mess.sock" <half
 	# Who only writes hears it by the end of the connection.
-	[[ $output == *'limit memory: a user has at most 1048576 bytes'* || $output == *'Broken pipe'* || \
+	[[ $output == *'memory: a user has at most 1048576 bytes'* || $output == *'Broken pipe'* || \
 		$output == *reset* ]]
 	assert_equal "$(as root mess-topic stat --json t | jq '.[0].published')" 0
 	as bob mess-pub -m x t
@@ -312,7 +312,7 @@ number_of() {
 	assert_equal "$(sub_number user.alice.a mallory/forgotten dropped)" 3
 	# There it waits for default, too.
 	run -75 as bob mess-pub -l --atomic user.alice.b < <(seq 7)
-	assert_output --partial 'limit spool-messages'
+	assert_output --partial 'spool-messages: a user'
 	as alice mess-sub -e -q user.alice.b
 	# What she has elsewhere is looked at once a second.
 	seq 8 | as bob mess-pub -l --wait=60 user.alice.b
