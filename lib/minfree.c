@@ -18,22 +18,11 @@ minfree_init(struct minfree *m, int dir)
 	*m = (struct minfree){ .dir = dir };
 }
 
+/* What of all stays free. */
 static uint64_t
 part(uint64_t all, uint64_t most)
 {
 	return all / LIMIT_FREE_PART < most ? all / LIMIT_FREE_PART : most;
-}
-
-uint64_t
-minfree_bytes(uint64_t all)
-{
-	return part(all, LIMIT_FREE_BYTES);
-}
-
-uint64_t
-minfree_inodes(uint64_t all)
-{
-	return part(all, LIMIT_FREE_INODES);
 }
 
 static void
@@ -56,7 +45,7 @@ minfree_has_room(struct minfree *m, uint64_t bytes, char *why)
 	if (m->looked_ms == 0 || loop_now() - m->looked_ms >= LOOK_MS || m->let_in + bytes >= LOOK_BYTES)
 		look(m);
 	left = (uint64_t)d->f_bavail * d->f_frsize;
-	stays = minfree_bytes((uint64_t)d->f_blocks * d->f_frsize);
+	stays = part((uint64_t)d->f_blocks * d->f_frsize, LIMIT_FREE_BYTES);
 	if (d->f_blocks > 0 && left < stays + m->let_in + bytes) {
 		(void)snprintf(why, MINFREE_WHY, "the spool's disk has %llu bytes free; "
 		    "%llu stay free, and this takes %llu", (unsigned long long)left,
@@ -64,7 +53,7 @@ minfree_has_room(struct minfree *m, uint64_t bytes, char *why)
 		return false;
 	}
 	/* A file system that makes inodes as it goes has none to count. */
-	stays = minfree_inodes(d->f_files);
+	stays = part(d->f_files, LIMIT_FREE_INODES);
 	if (d->f_files > 0 && d->f_favail <= stays) {
 		(void)snprintf(why, MINFREE_WHY, "the spool's disk has %llu inodes free; %llu stay free",
 		    (unsigned long long)d->f_favail, (unsigned long long)stays); /* fits */

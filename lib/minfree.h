@@ -26,8 +26,4 @@ void minfree_init(struct minfree *m, int dir);
 #define MINFREE_WHY 160
 bool minfree_has_room(struct minfree *m, uint64_t bytes, char *why);
 
-/* Bytes, or inodes, of so many that stay free.  Pure. */
-uint64_t minfree_bytes(uint64_t all);
-uint64_t minfree_inodes(uint64_t all);
-
 #endif
