@@ -7,6 +7,7 @@
 
 #include <bsd/stdlib.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -208,6 +209,32 @@ is_abandoned(int tmp, const char *name)
 
 	return fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
 	    time(NULL) - st.st_mtime > ABANDONED_SECONDS;
+}
+
+/* No file, or none of ours, has the name. */
+static bool
+is_missing(int error)
+{
+	return error == ENOENT || error == ELOOP || error == EXDEV || error == ENOTDIR;
+}
+
+enum mess_err
+body_open(int cur, uint64_t seq, uint64_t len, int *out)
+{
+	char name[SEGMENT_NAME_LEN + 8];
+	AUTO_FD int fd = -1;
+	enum mess_err err;
+	struct stat st;
+
+	segment_name(seq, BODY_SUFFIX, name);
+	if ((err = fs_open_file(cur, name, O_RDONLY, &fd)) != MESS_OK)
+		return err == MESS_SYSTEM && is_missing(errno) ? MESS_CORRUPT : err;
+	if (fstat(fd, &st) == -1)
+		return err_from_errno();
+	if ((uint64_t)st.st_size != len)
+		return MESS_CORRUPT;
+	*out = TAKE(fd, -1);
+	return MESS_OK;
 }
 
 enum mess_err

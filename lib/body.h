@@ -41,6 +41,12 @@ NODISCARD enum mess_err body_name(struct body *b, int cur, uint64_t seq);
 uint64_t body_payload_sum(const struct body *b);
 const char *body_headers(const struct body *b, size_t *len);
 
+/*
+ * The body of message seq, so long, for reading.  MESS_CORRUPT: there is
+ * none, or another; what else fails may pass, and costs no message.
+ */
+NODISCARD enum mess_err body_open(int cur, uint64_t seq, uint64_t len, int *out);
+
 /* Remove what engines before this one, and publishers 36 hours ago, left unfinished in tmp/. */
 NODISCARD enum mess_err body_sweep(int topic_dir);
 /* Remove the bodies of messages below first from cur/. */

@@ -9,11 +9,9 @@
 #include "dead.h"
 
 #include <bsd/string.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/fd.h"
-#include "base/fs.h"
 #include "base/loop.h"
 #include "body.h"
 #include "retention.h"
@@ -86,9 +84,11 @@ copy_bytes(int fd, uint64_t len, struct body *to, struct record_summer *sum)
 		return MESS_LIMIT;
 	for (uint64_t at = 0; err == MESS_OK && at < len;) {
 		size_t want = len - at < COPY_LEN ? (size_t)(len - at) : COPY_LEN;
+		ssize_t got = fd_pread_full(fd, mem, want, (off_t)at);
 
-		if (fd_pread_full(fd, mem, want, (off_t)at) != (ssize_t)want)
-			return MESS_CORRUPT;
+		/* What cannot be read now is not lost. */
+		if (got != (ssize_t)want)
+			return got == -1 ? err_from_errno() : MESS_CORRUPT;
 		record_summer_add(sum, mem, want);
 		err = body_write(to, mem, want);
 		at += want;
@@ -118,14 +118,12 @@ copy_checked(int fd, const struct letter *l, struct body *to)
 static enum mess_err
 copy_apart(struct topic *from, struct topic *to, const struct letter *l, uint64_t *seq)
 {
-	char name[SEGMENT_NAME_LEN + 8];
 	AUTO_FD int fd = -1;
 	struct body *body;
 	enum mess_err err;
 
-	segment_name(l->record.seq, BODY_SUFFIX, name);
-	if ((err = fs_open_file(log_cur(from->log), name, O_RDONLY, &fd)) != MESS_OK)
-		return MESS_CORRUPT;
+	if ((err = body_open(log_cur(from->log), l->record.seq, l->record.body_len, &fd)) != MESS_OK)
+		return err;
 	if ((err = body_new(to->dir, store_work(log_store(to->log)), buf_data(&l->block),
 	    buf_len(&l->block), &body)) != MESS_OK)
 		return err;

@@ -5,11 +5,6 @@
  */
 #include "delivery_private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-
-#include "base/fd.h"
-#include "base/fs.h"
 #include "body.h"
 #include "sift.h"
 
@@ -119,33 +114,15 @@ send_head(struct member *m, uint64_t count, uint64_t bytes, uint32_t tries)
 	    (unsigned long long)count, (unsigned long long)bytes, (unsigned long)tries + 1);
 }
 
-/* No file, or none of ours, has the name; any other failure may pass, and costs no message. */
-static bool
-is_missing(int error)
-{
-	return error == ENOENT || error == ELOOP || error == EXDEV || error == ENOTDIR;
-}
-
 static enum mess_err
 open_body(const struct member *m, const struct log_run *run, struct journal_file **out)
 {
 	struct log *l = m->flow->topic->log;
-	char name[SEGMENT_NAME_LEN + 8];
 	enum mess_err err;
-	struct stat st;
 	int fd;
 
-	segment_name(run->first, BODY_SUFFIX, name);
-	if ((err = fs_open_file(log_cur(l), name, O_RDONLY, &fd)) != MESS_OK)
-		return err == MESS_SYSTEM && is_missing(errno) ? MESS_CORRUPT : err;
-	if (fstat(fd, &st) == -1)
-		err = err_from_errno();
-	else if ((uint64_t)st.st_size != run->record.body_len)
-		err = MESS_CORRUPT;
-	if (err != MESS_OK) {
-		fd_close(&fd);
+	if ((err = body_open(log_cur(l), run->first, run->record.body_len, &fd)) != MESS_OK)
 		return err;
-	}
 	return (*out = journal_file_new(fd, log_name(l))) == NULL ? MESS_LIMIT : MESS_OK;
 }
 

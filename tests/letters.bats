@@ -100,3 +100,26 @@ subscribes() {
 	run -0 as root mess-topic peek orders.dead
 	assert_output bobcarolmallory
 }
+
+# sub_count KEY: of the topic's default subscription.
+sub_count() {
+	as root mess-topic stat --json orders | jq ".[0].subscriptions[] | select(.name == \"default\") | .$1"
+}
+
+@test "letters: a large body that cannot be read now waits, and is not called damaged" {
+	users_start </dev/null
+	as root mess-topic create orders
+	head -c 400000 /dev/zero | as root mess-pub orders
+	lease=$(as root mess-sub --reserve orders | jq -r .lease)
+	chmod 000 "$LAND"/spool/orders/cur/*.body
+
+	as root mess-sub --dead "$lease"
+	assert_equal "$(sub_count dead) $(sub_count damaged) $(sub_count delayed)" '0 0 1'
+
+	chmod 600 "$LAND"/spool/orders/cur/*.body
+	as root mess-topic sub seek orders default oldest
+	lease=$(as root mess-sub --reserve -W 30 orders | jq -r .lease)
+	as root mess-sub --dead "$lease"
+	assert_equal "$(sub_count dead) $(sub_count damaged)" '1 0'
+	as root mess-topic peek orders.dead 1 | cmp - <(head -c 400000 /dev/zero)
+}
