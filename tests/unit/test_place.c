@@ -218,8 +218,8 @@ TEST("place: who shares it is read as it was written, at any length there may be
 
 	begin(&s);
 	for (size_t n = 1; n <= PLACE_SHARE_MAX + 1; n++) {
-		struct place p = sample(1), again = { 0 };
 		AUTO_BUF struct buf out = BUF_INIT(4096);
+		struct place p, again = { 0 };
 		enum mess_err err;
 
 		/* 60 bytes each: a0000...=1, */
@@ -227,6 +227,7 @@ TEST("place: who shares it is read as it was written, at any length there may be
 		text[n] = '\0';
 		if (n % 60 != 59)
 			continue;
+		p = sample(1);
 		share_with(&p, text);
 		err = place_make(s.dir, "x", &p);
 		CHECK(err == MESS_OK && read_sub(&s, "x", &again) == MESS_OK && same(&p, &again));
