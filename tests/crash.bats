@@ -4,8 +4,8 @@
 # mess(7): what exited 0 is on disk and survives a power cut.  The real
 # engine and tools run on a file system whose disk remembers every write and
 # flush; then images that a power cut could have left are mounted, recovered
-# and judged.  Each run is new, and so is what is chosen of its images:
-# MESS_SEED=N chooses the same again.
+# and judged.  Each run is new, and so is what is chosen of its
+# images; crash/rig.bash says how one is looked at again.
 
 load helper
 load crash/rig

@@ -42,14 +42,20 @@ rig_record() {
 		{ cat "$1/said"; return 1; }
 }
 
-# rig_check IMAGES DIR [OPTION...]: so many images, with MESS_SEED if there is one.
+# rig_check IMAGES DIR [OPTION...]: so many images, with MESS_SEED if there is
+# one.  A seed says which images, of this recording: with MESS_KEEP=DIR one
+# that shows a violation stays there, for crash check -s SEED -i IMAGE DIR.
 rig_check() {
-	local images=$1 dir=$2
+	local images=$1 dir=$2 status=0
 
 	shift 2
 	# A sanitizer makes them slow; the others are for builds without.
 	! has_sanitizer || images=$((images / 10 + 1))
-	crash check -n "$images" ${MESS_SEED:+-s "$MESS_SEED"} "$@" "$dir" 3>&-
+	crash check -n "$images" ${MESS_SEED:+-s "$MESS_SEED"} "$@" "$dir" 3>&- || status=$?
+	if [ "$status" -ne 0 ] && [ -n "${MESS_KEEP:-}" ]; then
+		mkdir -p "$MESS_KEEP" && cp --sparse=always "$dir/base" "$dir/log" "$MESS_KEEP"
+	fi
+	return "$status"
 }
 
 # What a check said of how many there were: for the test's output.
