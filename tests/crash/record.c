@@ -132,7 +132,11 @@ inside(const struct record_setup *s, const char *loop)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	path_in(at, s->dir, "at");
 	path_in(mark, s->dir, "fuse/mark");
-	if (mount("proc", "/proc", "proc", 0, NULL) == -1 || (mkdir(at, 0755) == -1 && errno != EEXIST) ||
+	/*
+	 * Mounts that the disk's process does not share: were it the last to leave
+	 * them, it would wait, unmounting, for its own answer.
+	 */
+	if (unshare(CLONE_NEWNS) == -1 || mount("proc", "/proc", "proc", 0, NULL) == -1 || (mkdir(at, 0755) == -1 && errno != EEXIST) ||
 	    mount(loop, at, s->type, 0, NULL) == -1) {
 		perror("crash: mount");
 		return 71;
