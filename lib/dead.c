@@ -360,8 +360,9 @@ dead_letter(const struct dead_host *h, struct subscription *s, struct lease *lea
 	struct log_run run;
 	enum mess_err err;
 
+	/* A damaged NAME.dead is no damage of the message: it would be gone without a letter. */
 	if ((err = use_dead(h, s->topic, true, &m.to)) != MESS_OK)
-		return err;
+		return err == MESS_CORRUPT ? MESS_IO : err;
 	err = log_read(h->reader, s->topic->log, &cursor, seq, seq, RECORD_MAX, &run);
 	if (err == MESS_OK && run.damaged)
 		err = MESS_CORRUPT;

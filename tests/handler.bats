@@ -92,6 +92,30 @@ process_is_gone() {
 	assert_output $'65 1 x\n100 1 y'
 }
 
+@test "handler: what is dead waits while no letter of it can be kept" {
+	deliverd_start
+	mess-pub -m x t
+	run -123 mess-sub -e t -- sh -c 'exit 65'
+	deliverd_stop
+	mv "$MESS_SPOOL/t.dead/topic" whole
+	echo damaged >"$MESS_SPOOL/t.dead/topic"
+	chmod 600 "$MESS_SPOOL/t.dead/topic"
+
+	deliverd_start
+	mess-pub -m y t
+	run -123 mess-sub -e t -- sh -c 'exit 65'
+	counts t damaged 0
+	counts t delayed 1
+
+	deliverd_stop
+	mv whole "$MESS_SPOOL/t.dead/topic"
+	deliverd_start
+	mess-topic sub seek t default 2
+	run -123 mess-sub -e t -- sh -c 'exit 65'
+	run -0 mess-sub -e t.dead
+	assert_output xy
+}
+
 @test "handler: not found is 127: given back, nothing else taken, one line" {
 	printf 'a\nb\nc\n' | mess-pub -l t
 
