@@ -540,6 +540,9 @@ static void
 journal_free(struct journal *j)
 {
 	for (int i = 0; i < 2; i++) {
+		/* Of a half whose entries are still live, because the spool is sick. */
+		for (size_t k = 0; k < j->half[i].files_count; k++)
+			journal_file_unref(j->half[i].files[k]);
 		fd_close(&j->half[i].fd);
 		free(j->half[i].files);
 	}
