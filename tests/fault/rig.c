@@ -57,7 +57,7 @@ rig_way(void)
 		return "not made";
 	if (page->kill)
 		return "killed";
-	return page->error == FAULT_SHORT ? "short" : strerrorname_np(page->error);
+	return page->error == FAULT_SHORT ? "short" : strerror(page->error);
 }
 
 void
