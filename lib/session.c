@@ -493,8 +493,9 @@ take_turn(void *arg)
 	uint32_t events = s->events;
 
 	s->events = 0;
-	if ((events & EPOLLOUT) != 0)
-		send_more(s); /* here, as it may be much */
+	/* Here, as it may be much; but not a reply that the commit is still to come for. */
+	if ((events & EPOLLOUT) != 0 && s->marked == 0)
+		send_more(s);
 	if (may_go_on(s))
 		process(s, NULL, 0);
 	if ((events & (EPOLLIN | EPOLLHUP)) != 0 && !s->stalled && wants_input(s))

@@ -239,8 +239,10 @@ look_check(int t)
 			continue;
 		(void)snprintf(where, sizeof where, "%s/%s", w.topics[t].name, sub_names[s]); /* for people */
 		if (sub->fresh) {
+			/* Not at its floor: this STAT may have passed over what has expired. */
 			want(where, "floor", st->floor, w.stat[t].first, w.topics[t].published + 1);
-			ref_sub_begins(sub, st->floor);
+			want(where, "start", (uint64_t)st->start, 1, st->floor);
+			ref_sub_begins(sub, (uint64_t)st->start);
 		}
 		check_sub(sub, where);
 	}
