@@ -411,6 +411,8 @@ lose(struct member *m, enum mess_err why, const char *words, bool cut)
 	bool sending = !output_is_empty(c->output);
 
 	output_printf(c->output, "GONE %s %s %s\n", m->flow->topic->name, err_word(why), words);
+	/* Who reads nothing is told no more: topics of a pattern may come and go for ever. */
+	c->output->broken |= buf_len(&c->output->text) >= LIMIT_OUTPUT_BYTES;
 	leave(m);
 	if (in_hand || (!c->has_pattern && TAILQ_EMPTY(&c->members))) {
 		c->credit = 0;
@@ -481,26 +483,28 @@ rotate(struct flow *f)
 	return m;
 }
 
-/* The one that was first is last next time, so that few messages go round. */
+/*
+ * Those who were served go behind the others: a turn that is cut off begins
+ * where it ended.  Then it looks at all again, as one that was served may
+ * have room, or ask for more, since.
+ */
 static void
 run_flow(struct flow *f, uint64_t until_us)
 {
+	unsigned left = 0;
 	struct member *m;
 
-	if (f->left == 0)
-		TAILQ_FOREACH(m, &f->members, flow_link)
-			f->left++;
-	while (f->left > 0 && (m = rotate(f)) != NULL) {
-		f->left--;
+	TAILQ_FOREACH(m, &f->members, flow_link)
+		left++;
+	while (left-- > 0 && (m = rotate(f)) != NULL) {
 		delivery_pump(m);
-		if (f->left > 0 && loop_now_us() >= until_us) {
-			delivery_wake(f); /* behind the others */
+		if (left > 0 && loop_now_us() >= until_us) {
+			delivery_wake(f); /* behind the other flows */
 			return;
 		}
 	}
-	f->left = 0;
 	look_ahead(f);
-	(void)rotate(f);
+	(void)rotate(f); /* the one that was first is last next time, so that few messages go round */
 }
 
 bool

@@ -43,7 +43,6 @@ struct flow {
 	struct topic *topic;
 	TAILQ_HEAD(, member) members;
 	bool woken;
-	unsigned left;			/* members whose turn was cut off */
 	uint64_t due;			/* when something that waits is ready, by loop_now() */
 	TAILQ_ENTRY(flow) link, woken_link;
 };

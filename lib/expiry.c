@@ -34,7 +34,8 @@ sweep_run(struct subscription *s, struct log_reader *r, struct log_cursor *c, si
 	return first.len;
 }
 
-static void
+/* What it cost, in bytes: a look that finds nothing costs, too. */
+static size_t
 sweep_sub(struct subscription *s, struct log_reader *r, size_t bytes)
 {
 	struct log_cursor c = { 0 };
@@ -45,6 +46,7 @@ sweep_sub(struct subscription *s, struct log_reader *r, size_t bytes)
 		done += len;
 	}
 	log_cursor_drop(&c);
+	return done + PIECE_FIRST;
 }
 
 void
@@ -56,8 +58,13 @@ expiry_sweep(struct topic *t, struct log_reader *r, size_t bytes)
 	/* Nothing is settled there, and what is passed over would be looked at again and again. */
 	if (store_is_sick(log_store(t->log)) || subscriptions_of(t, &set) != MESS_OK)
 		return;
-	TAILQ_FOREACH(s, &set->list, link)
-		sweep_sub(s, r, bytes);
+	TAILQ_FOREACH(s, &set->list, link) {
+		size_t cost = sweep_sub(s, r, bytes);
+
+		if (cost >= bytes)
+			return;
+		bytes -= cost;
+	}
 }
 
 bool
@@ -69,11 +76,12 @@ expiry_is_over(struct topic *t, uint64_t seq)
 	bool over;
 
 	/* One that is not durable yet has a second at least. */
-	if (seq >= log_durable(t->log) || subscriptions_have(t, seq) || log_reader_new(&r) != MESS_OK)
+	if (seq >= log_durable(t->log) || log_reader_new(&r) != MESS_OK)
 		return false;
 	over = log_read(r, t->log, &c, seq, seq, PIECE_FIRST, &run) == MESS_OK && !run.damaged &&
 	    run.special && sift_is_over(&run);
 	log_cursor_drop(&c);
 	log_reader_free(r);
-	return over;
+	/* Last: it asks every consumer. */
+	return over && !subscriptions_have(t, seq);
 }

@@ -14,7 +14,7 @@
 /*
  * Of each subscription of a topic in use, what waits first and has expired
  * is settled as expired, in the commit being gathered: about so many bytes
- * of messages at most.  What lies behind one that has not stays.
+ * of messages at most, of all of them together.  What lies behind one that has not stays.
  */
 void expiry_sweep(struct topic *t, struct log_reader *r, size_t bytes);
 

@@ -11,6 +11,7 @@
 
 #define SURVEY_MS 20
 #define YIELD_MS 1000	/* between two looks at all that one user keeps */
+#define YIELD_PART 16	/* of what a topic keeps goes at least */
 #define SURVEY_TOPICS 32	/* at a time */
 
 struct quota {
@@ -160,14 +161,19 @@ static uint64_t
 below_for(void *arg, struct topic *t)
 {
 	const struct wanted *w = arg;
-	uint64_t first = log_first(t->log), next = log_next(t->log);
+	uint64_t first = log_first(t->log), next = log_next(t->log), least;
 
 	if (limits_has_room(w->owner, LIMITED_SPOOL_MESSAGES, w->messages) &&
 	    limits_has_room(w->owner, LIMITED_SPOOL_BYTES, w->bytes))
 		return 0;
 	if (next - first <= 1)
 		return next;
-	return limits_has_room(w->owner, LIMITED_SPOOL_BYTES, w->bytes) ? first + 1 : log_next_loss(t->log);
+	if (!limits_has_room(w->owner, LIMITED_SPOOL_BYTES, w->bytes))
+		return log_next_loss(t->log);
+	/* A part, or each publish would move every place. */
+	least = (next - first) / YIELD_PART;
+	return first + (w->messages > least ? w->messages < next - first ? w->messages : next - first :
+	    least > 0 ? least : 1);
 }
 
 /* The topic's owner may have what fills it elsewhere: that is looked at once in a while. */

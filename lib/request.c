@@ -36,20 +36,33 @@ announce(struct session *s, struct topic *t)
 	return err;
 }
 
+enum mess_err
+request_has_disk(struct session *s, uint64_t bytes, const char **why)
+{
+	static char text[MINFREE_WHY];
+
+	if (s->host->acl.personal || minfree_has_room(&s->host->minfree, bytes, text))
+		return MESS_OK;
+	*why = text;
+	return MESS_FULL;
+}
+
 /* Its owner may have one more, and the disk takes one more; or the error was replied. */
 static enum mess_err
 has_room_for_topic(struct session *s)
 {
-	char text[LIMITS_TEXT > MINFREE_WHY ? LIMITS_TEXT : MINFREE_WHY];
-	enum mess_err err = MESS_OK;
+	char text[LIMITS_TEXT];
+	const char *why = text;
+	enum mess_err err;
 
-	if (!limits_has_room(s->user, LIMITED_TOPICS, 1)) {
+	if (limits_has_room(s->user, LIMITED_TOPICS, 1))
+		err = request_has_disk(s, 0, &why);
+	else {
 		(void)limits_text(s->user, LIMITED_TOPICS, text);
 		err = MESS_LIMIT;
-	} else if (!s->host->acl.personal && !minfree_has_room(&s->host->minfree, 0, text))
-		err = MESS_FULL;
+	}
 	if (err != MESS_OK)
-		session_error(s, err, "%s", text);
+		session_error(s, err, "%s", why);
 	return err;
 }
 

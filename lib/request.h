@@ -21,6 +21,8 @@ struct request_topic {
 NODISCARD enum mess_err request_find_topic(struct session *s, const struct request_topic *f,
     struct topic **out);
 /* settings may be NULL: none is set. */
+/* Of a system spool's disk, which is everybody's; *why stays until the next call. */
+NODISCARD enum mess_err request_has_disk(struct session *s, uint64_t bytes, const char **why);
 NODISCARD enum mess_err request_make_topic(struct session *s, const char *name,
     const struct conf_topic *settings, struct topic **out);
 

@@ -162,6 +162,7 @@ find_sub(struct session *s, struct topic *t, const char *name, const struct requ
     struct consumer_topic *as)
 {
 	char own[NAME_SUB_MAX + 1];
+	const char *why;
 	enum mess_err err;
 
 	if ((err = request_find_sub(s, t, name, &as->sub)) != MESS_NOSUB)
@@ -178,6 +179,10 @@ find_sub(struct session *s, struct topic *t, const char *name, const struct requ
 		return request_make_sub(s, t, name, o, &as->sub);
 	if (!quota_may_subscribe(s->host->quota, t, s->user, as->why))
 		return MESS_LIMIT;
+	if ((err = request_has_disk(s, PLACE_SIZE, &why)) != MESS_OK) {
+		(void)snprintf(as->why, sizeof as->why, "%s", why); /* cut at the same length */
+		return err;
+	}
 	subscription_own_name(s->who.peer.uid, name, own);
 	if ((err = request_make_sub(s, t, own, o, &as->sub)) != MESS_OK)
 		return err;

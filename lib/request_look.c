@@ -14,7 +14,7 @@
 
 /* Bytes of what has expired that a look may settle: of each topic, and of one that is asked for. */
 #define SWEEP_EACH ((size_t)1024 * 1024)
-#define SWEEP_ONE (16 * SWEEP_EACH)
+#define SWEEP_ONE (4 * SWEEP_EACH)
 
 /* Payload of a reply that may be asked for in pieces. */
 struct listing {

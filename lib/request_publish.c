@@ -53,18 +53,6 @@ admit(struct session *s, const struct retention_load *load, const char **why)
 	return err;
 }
 
-/* Of the disk, which is everybody's. */
-static enum mess_err
-has_disk(struct session *s, uint64_t bytes, const char **why)
-{
-	static char text[MINFREE_WHY];
-
-	if (s->host->acl.personal || minfree_has_room(&s->host->minfree, bytes, text))
-		return MESS_OK;
-	*why = text;
-	return MESS_FULL;
-}
-
 /* What its user may publish in a second. */
 static enum mess_err
 spend(struct session *s, uint64_t messages, uint64_t bytes, const char **why)
@@ -121,8 +109,8 @@ request_pub(struct session *s, const struct input_item *item)
 	/* What is there already needs no room. */
 	if ((err = publish_check(&ask, &msg, &why)) == MESS_OK &&
 	    (err = publish_known(s->pub_topic, s->who.peer.uid, &ask, &done)) == MESS_OK &&
-	    done.fate == PUBLISH_STORED && (err = admit(s, &load, &why)) == MESS_OK &&
-	    (err = has_disk(s, load.bytes, &why)) == MESS_OK &&
+	    done.fate == PUBLISH_STORED && (err = request_has_disk(s, load.bytes, &why)) == MESS_OK &&
+	    (err = admit(s, &load, &why)) == MESS_OK &&
 	    (err = spend(s, 1, load.bytes, &why)) == MESS_OK)
 		err = publish_message(s->pub_topic, &s->who.peer, &ask, &msg, &done);
 	if (err != MESS_OK)
@@ -238,8 +226,8 @@ append_all(struct session *s, uint64_t count, struct batch *b, const char **why)
 
 	if (all.asks > 0 && s->pub_topic->limited)
 		spare(s, *b, &load);
-	if (load.count > 0 && ((err = admit(s, &load, why)) != MESS_OK ||
-	    (err = has_disk(s, load.bytes, why)) != MESS_OK ||
+	if (load.count > 0 && ((err = request_has_disk(s, load.bytes, why)) != MESS_OK ||
+	    (err = admit(s, &load, why)) != MESS_OK ||
 	    (err = spend(s, load.count, load.bytes, why)) != MESS_OK))
 		return err;
 	if ((err = publish_begin(s->pub_topic, &all, &mark)) == MESS_TOOBIG)
@@ -335,20 +323,21 @@ request_stream(struct session *s, const struct input_item *item)
 void
 request_chunk(struct session *s, const char *data, size_t len)
 {
-	struct retention_load load = { .count = 1 };
+	struct retention_load load = { .count = 0 };
 	const char *limit = NULL;
 	char why[96];
 	enum mess_err err;
 
 	if (s->refuse_chunks || len == 0)
 		return;
-	load.bytes = load.largest = body_len(s->body) + len;
+	/* Whether there is room is asked when it is whole. */
+	load.largest = body_len(s->body) + len;
 	if (load.largest > s->host->body_max) {
 		(void)snprintf(why, sizeof why, "a body is at most %llu bytes; this one has more",
 		    (unsigned long long)s->host->body_max); /* fits by its size */
 		stream_failed(s, MESS_TOOBIG, why);
 	} else if ((err = admit(s, &load, &limit)) != MESS_OK ||
-	    (err = has_disk(s, len, &limit)) != MESS_OK)
+	    (err = request_has_disk(s, len, &limit)) != MESS_OK)
 		stream_failed(s, err, limit);
 	else if ((err = body_write(s->body, data, len)) != MESS_OK)
 		stream_failed(s, err, NULL);

@@ -23,6 +23,7 @@
 #define ROUND 32		/* topics in a turn */
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 #define HOLD_MS ((uint64_t)3600 * 1000)	/* nothing is freed by age after the clock jumped */
+#define SWEEP_MS 100	/* until it is looked again: publishers who are refused come back */
 #define SWEEP_BYTES ((size_t)1024 * 1024) /* of what has expired, before a publish is refused */
 
 struct retention {
@@ -321,8 +322,12 @@ retention_has_age(struct topic *t)
 void
 retention_sweep(struct topic *t)
 {
-	if (t->retention != NULL)
-		expiry_sweep(t, t->retention->reader, SWEEP_BYTES);
+	uint64_t now = loop_now();
+
+	if (t->retention == NULL || (t->swept_ms != 0 && now - t->swept_ms < SWEEP_MS))
+		return;
+	t->swept_ms = now;
+	expiry_sweep(t, t->retention->reader, SWEEP_BYTES);
 }
 
 const struct retention_setup *

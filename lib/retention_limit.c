@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+#define YIELD_PART 16			/* of what may be kept goes at least */
 #define EPISODE_MS ((uint64_t)10 * 60 * 1000)	/* without a drop, and the next one is said again */
 
 /* As it will stand in the log, about: a record's first line and two newlines beside it. */
@@ -128,15 +129,20 @@ retention_yield(struct topic *t, const struct retention_need *need)
 	return true;
 }
 
-/* Of a load that there could be room for: below which number the oldest have to go. */
+/*
+ * Of a load that there could be room for: below which number the oldest have
+ * to go.  A part more than that, or each publish would move every place.
+ */
 static uint64_t
 below_for(void *arg, struct topic *t)
 {
 	const struct retention_load *load = arg;
-	uint64_t messages = t->conf.max_messages, bytes = stored_bytes(load);
+	uint64_t messages = t->conf.max_messages, bytes = stored_bytes(load), left;
 
-	if (messages != 0 && kept(t) + load->count > messages)
-		return log_next(t->log) - (messages - load->count);
+	if (messages != 0 && kept(t) + load->count > messages) {
+		left = messages - load->count;
+		return log_next(t->log) - (left - left / YIELD_PART);
+	}
 	if (t->max_bytes != 0 && log_bytes(t->log) + bytes > t->max_bytes && kept(t) > 0)
 		return kept(t) > 1 ? log_next_loss(t->log) : log_next(t->log);
 	return 0;
@@ -175,7 +181,8 @@ retention_admit(struct topic *t, const struct retention_load *load, char *why)
 	}
 	if (err == MESS_OK)
 		err = too_large(t, load, why);
-	if (err == MESS_OK && !t->conf.full_drop)
+	/* Making room commits: not in the middle of a batch, nor for a body that may never be whole. */
+	if (err == MESS_OK && !t->conf.full_drop && load->count > 0)
 		err = room(t, load, why);
 	if (err != MESS_OK)
 		log_note(t->log, LOG_REFUSED, load->count == 0 ? 1 : load->count);

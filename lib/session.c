@@ -12,7 +12,7 @@
 #include "base/fd.h"
 
 #define SESSION_READ_MIXED ((size_t)32 * 1024)	/* a share's worth */
-#define LOOK_EVERY 16				/* requests: the clock is not free */
+#define LOOK_EVERY 16				/* of the small requests: the clock is not free */
 
 static void session_ready(void *arg, uint32_t events);
 static void take_turn(void *arg);
@@ -411,6 +411,12 @@ handle(struct session *s, const struct input_item *item)
 	}
 }
 
+static bool
+is_small(const struct input_item *item)
+{
+	return item->kind == INPUT_REQUEST && (item->request.verb == REQ_PUB || item->request.verb == REQ_ACK);
+}
+
 static void
 process(struct session *s, const char *data, size_t len)
 {
@@ -432,7 +438,7 @@ process(struct session *s, const char *data, size_t len)
 			(void)limits_spend(s->user, LIMITED_REQUESTS, 1); /* it may: must_wait said so */
 		handle(s, &item);
 	} while (item.kind != INPUT_MORE && !s->closing && !s->syncing &&
-	    (++requests % LOOK_EVERY != 0 || turns_has_time(turns)) &&
+	    ((++requests % LOOK_EVERY != 0 && is_small(&item)) || turns_has_time(turns)) &&
 	    requests < LIMIT_TURN_REQUESTS && buf_len(&s->output.text) < LIMIT_OUTPUT_BYTES);
 	s->stalled = item.kind != INPUT_MORE;
 	if ((err = input_end(&s->input)) != MESS_OK)

@@ -45,6 +45,7 @@ struct topic {
 	uint64_t max_bytes;		/* its own or the spool's limit; 0: none */
 	bool limited;			/* there is something to check when messages are stored */
 	uint64_t retain_due, looked_ms;	/* when to look at it, 0: never; when that was last */
+	uint64_t swept_ms;		/* when what has expired was last looked for */
 	uint64_t dropped_ms;		/* when its oldest were last dropped */
 	TAILQ_ENTRY(topic) retain_link;
 	unsigned refs;

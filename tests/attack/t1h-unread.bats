@@ -27,3 +27,26 @@ load attack
 	has_sanitizer || [ $(($(engine_rss) - before)) -lt 16384 ]
 	assert_serves
 }
+
+@test "attack: while others keep the engine busy every reader gets all" {
+	attack_start <<<'allow subscribe mallory,carol on orders'
+	as root mess-topic create orders
+	seq 100000 | as root mess-pub -l orders
+
+	while [ ! -e stop ]; do
+		as mallory mess-topic list orders
+	done >/dev/null &
+	local pids=()
+	for s in a b c d e f; do
+		as carol timeout 60 mess-sub -e -l -s "$s" orders >"got.$s" 3>&- &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+	touch stop
+	for s in a b c d e f; do
+		cmp "got.$s" <(seq 100000)
+	done
+	assert_serves
+}

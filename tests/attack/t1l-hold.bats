@@ -37,6 +37,8 @@ load attack
 		as alice mess-sub -e -q user.alice.box >/dev/null
 	done
 	assert_equal "$(number orders refused)" 0
-	assert_equal "$(number orders dropped)" 41
+	# Those that no longer fit, and a part of what is kept.
+	assert [ "$(number orders dropped)" -ge 41 ]
+	assert [ "$(number orders dropped)" -le 44 ]
 	assert_serves
 }
