@@ -132,8 +132,7 @@ begin(struct session_host *host, int fd, struct principal *who, struct limits_us
 	}
 	s->who = *who;
 	s->user = *user;
-	/* Most have said something by now: it is read in this turn. */
-	session_ready(s, EPOLLIN);
+	/* What it said is read in the next turn: who left before it came has gone then. */
 	return MESS_OK;
 }
 
